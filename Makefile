@@ -1,0 +1,48 @@
+# Every target sets itself up: the environment is built when it is missing or older than what it is built from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PROTOS := $(wildcard proto/waypost/v1/*.proto)
+
+.PHONY: demo test lint types contracts proto proto-check bench setup clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("error: Waypost needs Python 3.11 or newer; name one with: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/waypost-hub demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto --dist loadgroup tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+proto: $(STAMP)
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --mypy_out=proto $(PROTOS)
+	$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=proto $(shell grep -l '^service ' $(PROTOS))
+
+proto-check: proto
+	npx --yes @bufbuild/buf lint proto
+	git diff --exit-code -- proto
+	test -z "$$(git ls-files --others --exclude-standard -- proto)"
+
+bench: $(STAMP)
+	for program in bench/[a-z]*.py; do $(BIN)/python $$program || exit 1; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
