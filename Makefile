@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 PROTOS := $(wildcard proto/waypost/v1/*.proto)
+SERVICES := $(wildcard proto/waypost/v1/*_service.proto)
 
 .PHONY: demo test lint types contracts proto proto-check bench setup clean
 
@@ -34,7 +36,7 @@ contracts: $(STAMP)
 
 proto: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --mypy_out=proto $(PROTOS)
-	$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=proto $(shell grep -l '^service ' $(PROTOS))
+	$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=proto $(SERVICES)
 
 proto-check: proto
 	npx --yes @bufbuild/buf lint proto
