@@ -1,0 +1,76 @@
+"""Every bound of the protocol, each with its reason. The .proto files state the same numbers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SECOND_MS: Final = 1000
+MINUTE_MS: Final = 60 * SECOND_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+
+TOKEN_BYTES: Final = 16
+"""A token: 128 bits of a PRF; among 80 million tokens a chance collision has odds of 1 in 10^22."""
+
+SALT_BYTES: Final = 16
+"""The salt of a commitment: as hard to guess as a token."""
+
+CHECK_TOKENS: Final = 96
+"""Commitments of a check, always: a person with three names and every number needs fewer; decoys fill the rest."""
+
+REGISTRATION_BATCH_TOKENS: Final = 512
+"""Tokens a registration adds, always: about 25 officers' worth, 8 KiB."""
+
+WITHDRAW_MAX: Final = 4096
+"""Most tokens one registration withdraws: 64 KiB."""
+
+INDEX_BUCKETS: Final = 256
+"""Buckets of an index digest: one for each first byte, so a difference is found by moving 1/256 of the tokens."""
+
+LIST_REGISTERED_TOKENS_MAX: Final = 4096
+"""Tokens in one listing message: 64 KiB."""
+
+MEMBERS_MAX: Final = 25_000
+"""Members of a roster: the United States have about 18,000 agencies."""
+
+POLICY_FLOOR_BYTES_MAX: Final = 64 * 1024
+"""The Cedar floor: a few pages of rules."""
+
+ROSTER_LIFETIME_MS: Final = 30 * DAY_MS
+"""A roster's life: a node cut off longer than this answers nobody, for it cannot know who was suspended."""
+
+ROSTER_RENEW_BEFORE_MS: Final = 20 * DAY_MS
+"""The hub renews when less than this is left, so a node that is away for two weeks still holds a valid one."""
+
+CHECK_LIFETIME_MS: Final = 30 * DAY_MS
+"""A check waits this long for nodes that are offline."""
+
+EVALUATION_LIFETIME_MS: Final = 10 * MINUTE_MS
+"""Life of an evaluation request: it is answered at once or not at all."""
+
+REGISTRATION_LIFETIME_MS: Final = 10 * MINUTE_MS
+"""Life of a registration: signed when it is sent."""
+
+JOIN_LIFETIME_MS: Final = DAY_MS
+"""Life of a join application."""
+
+ANSWER_LIFETIME_MS: Final = 30 * DAY_MS
+"""Life of an answer: the asker may be offline as long as a check lives."""
+
+RECEIPT_LIFETIME_MS: Final = 45 * DAY_MS
+"""Life of a receipt in delivery; as a document it is verified without regard to time."""
+
+ANSWER_BYTES_MIN: Final = 8 * 1024
+"""Answers are padded to at least this, so that none, one and ten records look alike."""
+
+INDEX_CURRENT_MS: Final = 48 * HOUR_MS
+"""A member's index counts as current when its digest agreed this recently: nodes compare daily."""
+
+GRPC_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Largest gRPC message either side takes: a roster of 25,000 members with room to spare."""
+
+JOIN_CODE_CHARS_MAX: Final = 600
+"""Longest join code: about 200 characters with a long host name; more is not a join code."""
+
+assert ROSTER_RENEW_BEFORE_MS < ROSTER_LIFETIME_MS  # noqa: S101 - relations between bounds, checked at import
+assert CHECK_LIFETIME_MS <= ANSWER_LIFETIME_MS <= RECEIPT_LIFETIME_MS  # noqa: S101

@@ -1,0 +1,44 @@
+"""Names on the wire: parties, payload types and sealing purposes. One constant each; nothing else spells them out."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from waypost.crypto.envelope import payload_type
+
+from waypost.protocol.errors import ProtocolError
+
+HUB: Final = "hub"
+TRUSTEE: Final = "trustee"
+ALL_MEMBERS: Final = "*"
+
+ROSTER: Final = payload_type("roster")
+ROSTER_PROPOSAL: Final = payload_type("roster-proposal")
+JOIN_APPLICATION: Final = payload_type("join-application")
+EVALUATION_REQUEST: Final = payload_type("evaluation-request")
+REGISTRATION: Final = payload_type("registration")
+CHECK_REQUEST: Final = payload_type("check-request")
+ANSWER: Final = payload_type("answer")
+RECEIPT: Final = payload_type("receipt")
+
+SEAL_ANSWER: Final = "answer"
+"""Purpose in the sealing context of an answer."""
+
+_ORI = re.compile(r"[A-Z]{2}[A-Z0-9]{7}")
+
+
+def valid_ori(text: str) -> bool:
+    """Whether `text` has an ORI's form: nine characters, A-Z and 0-9, the first two letters the state."""
+    return _ORI.fullmatch(text) is not None
+
+
+def require_ori(text: str) -> str:
+    """Give `text` back if it is an ORI; ProtocolError otherwise."""
+    if not valid_ori(text):
+        raise ProtocolError(
+            "malformed",
+            "not an ORI: it has nine characters, capital letters and digits, the first two the state",
+            hint="look the agency's ORI up, for example CA0194200",
+        )
+    return text
