@@ -1,8 +1,8 @@
 """What can go wrong in waypost.protocol.
 
-    ProtocolError           their fault: a message or code that breaks a rule; `.reason` is fit for an audit entry
-    ├── RosterError         a roster was refused
-    └── JoinCodeError       a join code cannot be read
+ProtocolError           their fault: a message or code that breaks a rule; `.reason` is fit for an audit entry
+├── RosterError         a roster was refused
+└── JoinCodeError       a join code cannot be read
 """
 
 from __future__ import annotations

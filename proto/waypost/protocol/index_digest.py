@@ -1,4 +1,4 @@
-"""The digest by which a node and the hub find out whether they hold the same registrations (index.proto, IndexDigest)."""
+"""The digest by which node and hub find out whether they hold the same registrations (index.proto, IndexDigest)."""
 
 from __future__ import annotations
 

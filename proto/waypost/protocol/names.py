@@ -6,7 +6,6 @@ import re
 from typing import Final
 
 from waypost.crypto.envelope import payload_type
-
 from waypost.protocol.errors import ProtocolError
 
 HUB: Final = "hub"
