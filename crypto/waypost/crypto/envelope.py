@@ -4,7 +4,8 @@ What a Verifier checks, in this order; an EnvelopeError names the first that fai
 
 1. malformed, oversized, unsigned: the envelope has a type, a payload and one to four signatures, within bounds.
 2. wrong-type: the payload type is the expected one.
-3. wrong-signature: at least `required` distinct expected keys have signed. Other signatures are ignored.
+3. wrong-signature: at least `required` distinct expected keys have signed. Other signatures are ignored; a key that
+   signs twice counts once; `required` below 1 is refused, for it would accept what nobody signed.
 4. wrong-sender: the header names the expected sender.
 5. wrong-audience: the header names one of this party's audiences.
 6. future-dated: issued at most CLOCK_SKEW_MAX_MS ahead of our clock.
@@ -142,6 +143,8 @@ def verify_signatures(
 ) -> Verified:
     """Checks 1 to 3, without a clock: for documents, whose life is another matter. `keys` are 32-byte public keys."""
     _check_form(envelope)
+    if required < 1:
+        raise EnvelopeError("wrong-signature", "at least one signature must be required")
     if envelope.payload_type != expected_type:
         raise EnvelopeError("wrong-type", "the message is of another type than expected here")
     message = pae(envelope.payload_type, envelope.payload)
