@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
+
 from waypost.protocol.commitments import Opening, commit, verify_openings
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.limits import CHECK_TOKENS, TOKEN_BYTES

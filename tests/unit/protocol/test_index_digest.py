@@ -8,6 +8,7 @@ import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from waypost.protocol.index_digest import bucket_digests, differing_buckets, index_digest
 
 TOKENS = [os.urandom(16) for _ in range(2000)]
