@@ -1,0 +1,177 @@
+"""A party's private keys in one file under a passphrase: Argon2id and XSalsa20-Poly1305 (libsodium's SecretBox).
+
+The file is one JSON object of text, so that an operator sees what it is:
+
+    {"waypost-keystore": 1, "salt": hex 16 bytes, "box": hex}
+
+1. The box's plaintext is JSON of {name: hex} together with the format's version, so the version is authenticated.
+2. The key of the box is Argon2id of the passphrase and the salt, with libsodium's INTERACTIVE limits (64 MiB).
+3. Every write goes to a new file in the same folder, is flushed to the disk, and then takes the old one's place: a
+   crash leaves the old file or the new one.
+4. The file is readable by its owner alone (0600); a file that others can read is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from nacl import pwhash, secret, utils
+from nacl.exceptions import CryptoError as NaclError
+
+from waypost.crypto.errors import KeystoreError
+
+VERSION: Final = 1
+SALT_BYTES: Final = pwhash.argon2id.SALTBYTES
+FILE_BYTES_MAX: Final = 1 << 20
+PASSPHRASE_CHARS_MIN: Final = 8
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Keystore:
+    """Named secrets in a file. Create or open one; every change is on the disk when the call returns."""
+
+    def __init__(self, path: Path, key: bytes, salt: bytes, secrets: Mapping[str, bytes]) -> None:
+        self._path = path
+        self._key = key
+        self._salt = salt
+        self._secrets = dict(secrets)
+
+    @classmethod
+    def create(cls, path: Path, passphrase: str, secrets: Mapping[str, bytes]) -> Keystore:
+        """A new file; KeystoreError when one is there already, or the passphrase is too short."""
+        if path.exists():
+            raise KeystoreError(f"{path} exists already", hint="keys are never overwritten: move it away first")
+        _require_passphrase(passphrase)
+        salt = utils.random(SALT_BYTES)
+        store = cls(path, _stretch(passphrase, salt), salt, secrets)
+        store._save()
+        return store
+
+    @classmethod
+    def open(cls, path: Path, passphrase: str) -> Keystore:
+        """Open an existing file; KeystoreError says whether it is missing, damaged, unprotected, or does not open."""
+        document = _read(path)
+        salt, box = document["salt"], document["box"]
+        key = _stretch(passphrase, salt)
+        try:
+            content = json.loads(secret.SecretBox(key).decrypt(box))
+        except NaclError:
+            raise KeystoreError(
+                f"{path} does not open with this passphrase", hint="check the passphrase; or restore the file's backup"
+            ) from None
+        if content["version"] != VERSION:
+            raise _damaged(path)
+        return cls(path, key, salt, {name: bytes.fromhex(value) for name, value in content["secrets"].items()})
+
+    def get(self, name: str) -> bytes:
+        """The secret of that name; KeystoreError when there is none."""
+        try:
+            return self._secrets[name]
+        except KeyError:
+            raise KeystoreError(f"{self._path} holds no key named {name}") from None
+
+    def names(self) -> frozenset[str]:
+        """Names of all secrets."""
+        return frozenset(self._secrets)
+
+    def put(self, name: str, value: bytes) -> None:
+        """Add or replace one secret."""
+        previous = dict(self._secrets)
+        self._secrets[name] = value
+        try:
+            self._save()
+        except KeystoreError:
+            self._secrets = previous
+            raise
+
+    def change_passphrase(self, old: str, new: str) -> None:
+        """Put the file under another passphrase; the old file stays as it is unless everything went well."""
+        if _stretch(old, self._salt) != self._key:
+            raise KeystoreError("the present passphrase is wrong; nothing was changed")
+        _require_passphrase(new)
+        salt = utils.random(SALT_BYTES)
+        changed = Keystore(self._path, _stretch(new, salt), salt, self._secrets)
+        changed._save()
+        self._key, self._salt = changed._key, salt
+
+    def _save(self) -> None:
+        content = {"version": VERSION, "secrets": {name: value.hex() for name, value in self._secrets.items()}}
+        box = secret.SecretBox(self._key).encrypt(json.dumps(content).encode())
+        document = {"waypost-keystore": VERSION, "salt": self._salt.hex(), "box": bytes(box).hex()}
+        try:
+            _replace(self._path, json.dumps(document).encode() + b"\n")
+        except OSError as error:
+            raise KeystoreError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def __repr__(self) -> str:
+        return f"Keystore({self._path}, {sorted(self._secrets)})"
+
+
+def _require_passphrase(passphrase: str) -> None:
+    if len(passphrase) < PASSPHRASE_CHARS_MIN:
+        raise KeystoreError(
+            f"the passphrase has fewer than {PASSPHRASE_CHARS_MIN} characters", hint="take several words"
+        )
+
+
+def _stretch(passphrase: str, salt: bytes) -> bytes:
+    return pwhash.argon2id.kdf(
+        secret.SecretBox.KEY_SIZE,
+        passphrase.encode(),
+        salt,
+        opslimit=pwhash.argon2id.OPSLIMIT_INTERACTIVE,
+        memlimit=pwhash.argon2id.MEMLIMIT_INTERACTIVE,
+    )
+
+
+def _damaged(path: Path) -> KeystoreError:
+    return KeystoreError(f"{path} is not a whole keystore", hint="restore it from a backup")
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    try:
+        mode = path.stat().st_mode
+        data = path.read_bytes()
+    except OSError as error:
+        raise KeystoreError(
+            f"{path} cannot be read: {error.strerror}", hint="run `init` first, or name the right --home"
+        ) from error
+    if mode & _OTHERS:
+        raise KeystoreError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+    try:
+        if len(data) > FILE_BYTES_MAX:
+            raise _damaged(path)
+        document: dict[str, Any] = json.loads(data)
+        if document["waypost-keystore"] != VERSION:
+            raise KeystoreError(f"{path} has another format than this version of Waypost reads")
+        salt, box = bytes.fromhex(document["salt"]), bytes.fromhex(document["box"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged(path) from None
+    if len(salt) != SALT_BYTES or len(box) <= secret.SecretBox.NONCE_SIZE + secret.SecretBox.MACBYTES:
+        raise _damaged(path)
+    return {"salt": salt, "box": box}
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a new file beside `path`, flush it, and let it take the path's place (rule 3)."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
