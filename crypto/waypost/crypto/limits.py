@@ -19,6 +19,12 @@ SIGNATURES_MAX: Final = 4
 SEALED_BYTES_MAX: Final = 4 * 1024 * 1024
 """Largest sealed message: one person's whole file with room to spare."""
 
+PEM_BYTES_MAX: Final = 16 * 1024
+"""Largest certificate, signing request or TLS key in PEM; ours have about 1 KB."""
+
+KEYSTORE_BYTES_MAX: Final = 1024 * 1024
+"""Largest keystore file: a party holds a few dozen keys of at most 4 KB."""
+
 OPRF_BATCH_MAX: Final = 4096
 """Most elements under one DLEQ proof; about 3 s of one core on each side."""
 

@@ -58,7 +58,7 @@ def new_key_pem() -> bytes:
 
 
 def make_csr(key_pem: bytes, name: str) -> bytes:
-    """A signing request (RFC 2986, PEM) for this key; `name` tells a person whose it is, and decides nothing (rule 2)."""
+    """A signing request (RFC 2986, PEM) for this key; `name` is for people, and decides nothing (rule 2)."""
     request = x509.CertificateSigningRequestBuilder().subject_name(_subject(name))
     return request.sign(_load_key(key_pem), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
@@ -102,11 +102,8 @@ class CertificateAuthority:
         self, csr_pem: bytes, *, name: str, server: bool, now: datetime, lifetime: timedelta = CERTIFICATE_LIFETIME
     ) -> bytes:
         """A certificate (PEM) for the request's key under `name` (rules 1 to 5); PkiError for a bad request."""
-        until = min(now + lifetime, self._certificate.not_valid_after_utc)
-        alternative: x509.GeneralName = (
-            x509.DNSName(name) if server else x509.UniformResourceIdentifier(MEMBER_URI_PREFIX + _checked(name))
-        )
-        builder = _leaf(_builder(name, _requested_key(csr_pem), now, until), alternative, server=server)
+        builder = _builder(name, _requested_key(csr_pem), now, now + lifetime, self._certificate.not_valid_after_utc)
+        builder = _leaf(builder, name, server=server)
         builder = builder.issuer_name(self._certificate.subject).add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
         )
@@ -116,7 +113,7 @@ class CertificateAuthority:
 def self_signed(name: str, *, now: datetime, lifetime: timedelta) -> tuple[bytes, bytes]:
     """A fresh key and a server certificate signed by itself (both PEM), for a client that knows its fingerprint."""
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _leaf(_builder(name, key.public_key(), now, now + lifetime), x509.DNSName(_checked(name)), server=True)
+    builder = _leaf(_builder(name, key.public_key(), now, now + lifetime), name, server=True)
     certificate = builder.issuer_name(_subject(name)).sign(key, hashes.SHA256())
     return _key_pem(key), certificate.public_bytes(serialization.Encoding.PEM)
 
@@ -165,12 +162,12 @@ def channel_credentials(
     return grpc.ssl_channel_credentials(root_pem, key_pem, certificate_pem)
 
 
-def peer_name(auth_context: Mapping[str, Sequence[bytes]]) -> str:
+def peer_name(auth_context: Mapping[str, Sequence[bytes] | bytes]) -> str:
     """The ORI (or "hub") in the client certificate that gRPC verified; PkiError when there is none (rule 6)."""
-    names = auth_context.get("x509_common_name", ())
+    names = _property(auth_context, "x509_common_name")
     if len(names) != 1:
         raise PkiError("the peer has shown no certificate of a member", hint="join the federation first")
-    if MEMBER_URI_PREFIX.encode() + names[0] not in auth_context.get("x509_subject_alternative_name", ()):
+    if MEMBER_URI_PREFIX.encode() + names[0] not in _property(auth_context, "x509_subject_alternative_name"):
         raise PkiError("the peer's certificate is not a member's", hint="renew the certificate, or join again")
     try:
         return _checked(names[0].decode("ascii"))
@@ -178,22 +175,33 @@ def peer_name(auth_context: Mapping[str, Sequence[bytes]]) -> str:
         raise PkiError("the peer's certificate bears a name that no member has") from None
 
 
-def _builder(name: str, key: ec.EllipticCurvePublicKey, now: datetime, until: datetime) -> x509.CertificateBuilder:
-    if now.tzinfo is None or until <= now:
-        raise PkiError("a certificate needs a beginning with a time zone, and an end after it")
+def _property(auth_context: Mapping[str, Sequence[bytes] | bytes], name: str) -> Sequence[bytes]:
+    values = auth_context.get(name, ())
+    return () if isinstance(values, bytes) else values  # gRPC gives lists, though its type stubs say bytes
+
+
+def _builder(
+    name: str, key: ec.EllipticCurvePublicKey, now: datetime, until: datetime, limit: datetime | None = None
+) -> x509.CertificateBuilder:
+    if now.tzinfo is None:
+        raise PkiError("the time of issue lacks a time zone")
+    ends = until if limit is None else min(until, limit)  # rule 5
+    if ends <= now:
+        raise PkiError("the certificate would end before it begins", hint="look whether the authority has expired")
     return (
         x509.CertificateBuilder()
         .subject_name(_subject(name))
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
-        .not_valid_after(until)
+        .not_valid_after(ends)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 
-def _leaf(builder: x509.CertificateBuilder, alternative: x509.GeneralName, *, server: bool) -> x509.CertificateBuilder:
+def _leaf(builder: x509.CertificateBuilder, name: str, *, server: bool) -> x509.CertificateBuilder:
     use = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    alternative = x509.DNSName(name) if server else x509.UniformResourceIdentifier(MEMBER_URI_PREFIX + name)
     return (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(certificate_sign=False), critical=True)
@@ -217,8 +225,8 @@ def _key_usage(*, certificate_sign: bool) -> x509.KeyUsage:
 
 
 def _checked(name: str) -> str:
-    if not 0 < len(name) <= _NAME_CHARS_MAX or not name.isascii() or not name.isprintable() or " " in name:
-        raise PkiError(f"a name in a certificate has 1 to {_NAME_CHARS_MAX} printable ASCII characters, no blanks")
+    if not 0 < len(name) <= _NAME_CHARS_MAX or not name.isascii() or not name.isprintable():
+        raise PkiError(f"a name in a certificate has 1 to {_NAME_CHARS_MAX} printable ASCII characters")
     return name
 
 
