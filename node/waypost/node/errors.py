@@ -1,0 +1,41 @@
+"""What can go wrong in waypost.node.
+
+    NodeError
+    ├── RecordError         a value of a record is impossible; `.column` says which
+    ├── SettingsError       the node's home folder, settings or passphrase do not serve
+    ├── StoreError          the node's database cannot be opened, read or written
+    └── IntakeError         a file cannot be imported at all (a wrong row alone is a rejection, not an error)
+
+Every error carries one sentence for people (`str(error)`) and, where there is something to do, a `hint`.
+No error carries a secret or a personal detail; a file, a line, a column and a rule it breaks are not personal.
+"""
+
+from __future__ import annotations
+
+
+class NodeError(Exception):
+    """Base of everything this package raises on purpose; `hint` says what to do next, or is empty."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class RecordError(NodeError):
+    """A value of a record is impossible: `column` is the canonical column, `str(error)` what is wrong with it."""
+
+    def __init__(self, column: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.column = column
+
+
+class SettingsError(NodeError):
+    """The node's home folder, settings or passphrase do not serve."""
+
+
+class StoreError(NodeError):
+    """The node's database cannot be opened, read or written."""
+
+
+class IntakeError(NodeError):
+    """A file cannot be imported at all; nothing of it was."""

@@ -1,0 +1,74 @@
+"""Every bound of waypost.node, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Records and their files.
+
+NAME_CHARS_MAX: Final = 200
+"""Longest part of a name (record.proto says the same)."""
+
+KEY_CHARS_MAX: Final = 100
+"""Longest officer_key, record_key, certification or officer number: agencies' numbers have 4 to 20 characters."""
+
+RANK_CHARS_MAX: Final = 100
+"""Longest rank or title."""
+
+AUTHORITY_CHARS_MAX: Final = 300
+"""Longest name of an authority or of who decided."""
+
+SUMMARY_CHARS_MAX: Final = 4000
+"""Longest summary of a conduct record (record.proto says the same): a page."""
+
+AMOUNT_CENTS_MAX: Final = 1_000_000_000_000
+"""Largest judgment: ten billion dollars; more is a slip of the keyboard."""
+
+OTHER_NAMES_MAX: Final = 16
+"""Most former names and aliases of one officer; each costs about 20 tokens in the blind index."""
+
+YEAR_MIN: Final = 1920
+"""Nobody of interest was hired, and nothing of interest happened, before: earlier dates are sentinels (1900, 0001)."""
+
+AGE_YEARS_MIN: Final = 16
+"""Youngest person in an officer file: cadets; less is a birth date that is a hire date."""
+
+AGE_YEARS_MAX: Final = 110
+"""Oldest: retired officers stay in the files; more is a sentinel."""
+
+FILE_BYTES_MAX: Final = 512 * 1024 * 1024
+"""Largest file of one import: fifty times the largest department's."""
+
+FIELD_CHARS_MAX: Final = 64 * 1024
+"""Longest cell that the CSV reader takes; a longer one is a quotation mark that was never closed."""
+
+REJECTS_SHOWN_MAX: Final = 10
+"""Rejected rows that are printed; all of them are in the rejects files."""
+
+# Fair process.
+
+TOLD_WINDOW_DAYS: Final = 30
+"""Days between telling the officer that a record will be shared and sharing it."""
+
+# The store.
+
+BUSY_TIMEOUT_MS: Final = 60_000
+"""How long a writer waits for another process's transaction: a whole country's POST board imports in less."""
+
+SQL_VARIABLES_MAX: Final = 900
+"""Values bound in one statement; SQLite's oldest limit is 999."""
+
+CHECK_JSON_BYTES_MAX: Final = 64 * 1024
+"""Largest stored check request: one applicant with all names and numbers."""
+
+STATE_VALUE_CHARS_MAX: Final = 4096
+"""Longest value of the store's state table: it holds counters and times, no documents."""
+
+OUTBOX_MESSAGES_MAX: Final = 100_000
+"""Messages waiting for the link; a full outbox refuses rather than forgets."""
+
+REPLAY_MESSAGES_MAX: Final = 5_000_000
+"""Messages the replay store remembers: 45 days at more than one a second, about 400 MB; a full one refuses."""
+
+assert AGE_YEARS_MIN < AGE_YEARS_MAX  # noqa: S101 - relations between bounds, checked at import
+assert SUMMARY_CHARS_MAX < FIELD_CHARS_MAX  # noqa: S101
