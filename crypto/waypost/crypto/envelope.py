@@ -57,6 +57,8 @@ REASONS: Final = frozenset(
 PAYLOAD_TYPE_BYTES_MAX: Final = 128
 KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
+KEYS_TRIED_MAX: Final = 8
+"""Most keys that a signature without a key id is tried with: 0.7 ms. Longer lists need the id."""
 
 
 def payload_type(name: str) -> str:
@@ -147,16 +149,28 @@ def verify_signatures(
         raise EnvelopeError("wrong-signature", "at least one signature must be required")
     if envelope.payload_type != expected_type:
         raise EnvelopeError("wrong-type", "the message is of another type than expected here")
+    signed_by = signers(envelope, keys)
+    if len(signed_by) < required:
+        raise EnvelopeError("wrong-signature", f"{len(signed_by)} of {required} required signatures are valid")
+    return Verified(envelope.payload_type, envelope.payload, header_from_payload(envelope.payload), signed_by)
+
+
+def signers(envelope: envelope_pb2.Envelope, keys: Collection[bytes]) -> frozenset[bytes]:
+    """Which of `keys` (32-byte public keys) have signed this envelope: DSSE's multi-signature rule, and nothing else.
+
+    A key id only chooses the key to try. A signature without one, which DSSE allows, is tried with every key as long
+    as there are at most KEYS_TRIED_MAX.
+    """
     message = pae(envelope.payload_type, envelope.payload)
-    by_id = {hashlib.sha256(key).digest(): key for key in keys}
-    signers = frozenset(
-        by_id[entry.key_id]
-        for entry in envelope.signatures
-        if entry.key_id in by_id and _verifies(message, entry.signature, by_id[entry.key_id])
+    by_id: dict[bytes, tuple[bytes, ...]] = {hashlib.sha256(key).digest(): (key,) for key in keys}
+    if len(by_id) <= KEYS_TRIED_MAX:
+        by_id[b""] = tuple(keys)
+    return frozenset(
+        key
+        for entry in envelope.signatures[:SIGNATURES_MAX]
+        for key in by_id.get(entry.key_id, ())
+        if _verifies(message, entry.signature, key)
     )
-    if len(signers) < required:
-        raise EnvelopeError("wrong-signature", f"{len(signers)} of {required} required signatures are valid")
-    return Verified(envelope.payload_type, envelope.payload, header_from_payload(envelope.payload), signers)
 
 
 def _check_form(envelope: envelope_pb2.Envelope) -> None:
