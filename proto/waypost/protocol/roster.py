@@ -40,8 +40,8 @@ class Member:
     ori: str
     name: str
     state: str
-    role: roster_pb2.Role
-    status: roster_pb2.MemberStatus
+    role: roster_pb2.Role.ValueType
+    status: roster_pb2.MemberStatus.ValueType
     signing_public_key: bytes
     sealing_key_digest: bytes
     key_since_version: int

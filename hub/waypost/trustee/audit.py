@@ -1,0 +1,34 @@
+"""The trustee's audit events: what each means and what it names. No event names a person; none can be switched off."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """A kind of audit entry; the docstring of each value is its meaning."""
+
+    HUB_ACCEPTED = "hub-accepted"
+    ADMITTED = "admitted"
+    ADMISSION_WITHDRAWN = "admission-withdrawn"
+    ROSTER_COSIGNED = "roster-cosigned"
+    ROSTER_REFUSED = "roster-refused"
+    EVALUATED = "evaluated"
+    EVALUATION_REFUSED = "evaluation-refused"
+    BUDGET_SET = "budget-set"
+    INDEX_KEY_MADE = "index-key-made"
+    CALLER_REFUSED = "caller-refused"
+
+
+MEANING: dict[Event, str] = {
+    Event.HUB_ACCEPTED: "The operator accepted a hub's keys; subject: the key's fingerprint.",
+    Event.ADMITTED: "The operator admitted an ORI for one enrolment; subject: the ORI.",
+    Event.ADMISSION_WITHDRAWN: "The operator withdrew an admission; subject: the ORI.",
+    Event.ROSTER_COSIGNED: "A roster was signed; subject: its version; detail: ORIs whose key is new.",
+    Event.ROSTER_REFUSED: "A proposed roster was refused; subject: its version if readable; detail: the reason.",
+    Event.EVALUATED: "Elements were evaluated; subject: the member; detail: purpose and number.",
+    Event.EVALUATION_REFUSED: "An evaluation was refused; subject: the member if known; detail: the reason.",
+    Event.BUDGET_SET: "The operator changed a member's budget; subject: the ORI; detail: purpose and number.",
+    Event.INDEX_KEY_MADE: "A half of an index key was made; subject: the epoch.",
+    Event.CALLER_REFUSED: "Somebody other than the hub called; subject: the name in the certificate.",
+}

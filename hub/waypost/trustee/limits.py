@@ -1,0 +1,31 @@
+"""Every bound of the trustee, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from waypost.protocol.limits import CHECK_TOKENS, DAY_MS
+
+CHECK_ELEMENTS_PER_DAY: Final = 2000 * CHECK_TOKENS
+"""A member's checks in a day: an academy class or a whole department in one go; 60,000 a day is the whole country."""
+
+REGISTRATION_ELEMENTS_PER_WINDOW: Final = 4_000_000
+"""A member's registrations in a window: the largest department (36,000 officers) twice over."""
+
+REGISTRATION_WINDOW_MS: Final = 30 * DAY_MS
+CHECK_WINDOW_MS: Final = DAY_MS
+
+USAGE_KEPT_MS: Final = 400 * DAY_MS
+"""Usage is kept for a yearly review, then forgotten."""
+
+AUDIT_ENTRIES_SHOWN: Final = 50
+CONCURRENT_EVALUATIONS_MAX: Final = 64
+"""Requests at work at a time: 64 batches of 4,096 are 25 MB."""
+
+HOUSEKEEPING_INTERVAL_S: Final = 3600.0
+CERTIFICATE_CHECK_INTERVAL_S: Final = 6 * 3600.0
+
+BUSY_TIMEOUT_MS: Final = 10_000
+"""How long a write waits for another process of the same operator."""
+
+assert CHECK_WINDOW_MS <= REGISTRATION_WINDOW_MS < USAGE_KEPT_MS  # noqa: S101 - relations between bounds

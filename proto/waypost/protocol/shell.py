@@ -1,0 +1,58 @@
+"""How Waypost's commands speak to people: exit codes, the two lines of an error, and the options all of them share.
+
+Exit codes: 0 done, 1 refused or failed (an `error:` line and, where there is something to do, a `hint:` line on
+standard error), 2 usage. A user's mistake never shows a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="WAYPOST_HOME", help="The folder that holds this party's keys and data.")
+]
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        help="A file whose first line is the passphrase of the keys "
+        "(or WAYPOST_PASSPHRASE_FILE, WAYPOST_PASSPHRASE, or asked for).",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print facts for machines.")]
+
+
+def ask_passphrase() -> str:
+    """Ask for an existing passphrase on the terminal."""
+    answer: str = typer.prompt("Passphrase of the keys", hide_input=True, err=True)
+    return answer
+
+
+def ask_new_passphrase() -> str:
+    """Ask for a new passphrase twice."""
+    answer: str = typer.prompt("New passphrase for the keys", hide_input=True, confirmation_prompt=True, err=True)
+    return answer
+
+
+def fail(message: str, hint: str = "") -> NoReturn:
+    """End with exit code 1 and the two lines."""
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - this is the one place that prints errors
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(1)
+
+
+def run(app: Callable[[], object], expected: tuple[type[Exception], ...]) -> NoReturn:
+    """Run a Typer app; `expected` errors, which carry a sentence and maybe a `hint`, become the two lines."""
+    try:
+        app()
+    except expected as error:
+        fail(str(error), getattr(error, "hint", ""))
+    except KeyboardInterrupt:
+        fail("interrupted; nothing that was finished is lost")
+    raise SystemExit(0)
