@@ -1,0 +1,66 @@
+"""TLS for long-running gRPC parties: server credentials that renew themselves, and the options of a channel.
+
+A server whose party is its own authority issues its certificate when it starts, and a new one when two thirds of that
+one's life are over; handshakes from then on show the new one, and streams that are up stay up.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import grpc
+
+from waypost.crypto import pki
+
+KEEPALIVE_TIME_MS: Final = 20_000
+"""A silent connection is probed this often: firewalls forget idle ones after a minute or so."""
+
+KEEPALIVE_TIMEOUT_MS: Final = 10_000
+"""A probe unanswered this long ends the connection."""
+
+
+def utc_now() -> datetime:
+    """The clock for certificates."""
+    return datetime.now(UTC)
+
+
+def renewing_server_credentials(
+    authority: pki.CertificateAuthority, name: str, client_root_pem: bytes
+) -> grpc.ServerCredentials:
+    """Credentials of a server of that DNS name, issued by its own authority; clients must show a certificate."""
+    key_pem = pki.new_key_pem()
+    request = pki.make_csr(key_pem, name)
+    held = [authority.issue(request, name=name, server=True, now=utc_now())]
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        if pki.renewal_due(held[0], now=utc_now()):
+            held[0] = authority.issue(request, name=name, server=True, now=utc_now())
+        return grpc.ssl_server_certificate_configuration([(key_pem, held[0])], client_root_pem)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
+
+
+def channel_options(tls_name: str, *, message_bytes_max: int) -> list[tuple[str, str | int]]:
+    """Options of a channel to the server of that DNS name, whatever its address; with keepalive."""
+    return [("grpc.ssl_target_name_override", tls_name), *_common_options(message_bytes_max)]
+
+
+def server_options(*, message_bytes_max: int) -> list[tuple[str, str | int]]:
+    """Options of a server; two servers never share a port by accident."""
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_TIME_MS // 2),
+        *_common_options(message_bytes_max),
+    ]
+
+
+def _common_options(message_bytes_max: int) -> list[tuple[str, str | int]]:
+    return [
+        ("grpc.max_receive_message_length", message_bytes_max),
+        ("grpc.max_send_message_length", message_bytes_max),
+        ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+    ]

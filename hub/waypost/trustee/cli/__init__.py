@@ -1,0 +1,25 @@
+"""`waypost-trustee`: the commands of the trustee's operator, one module a noun."""
+
+from __future__ import annotations
+
+import typer
+
+from waypost.crypto.errors import CryptoError
+from waypost.protocol import shell
+from waypost.trustee.cli import admissions, budgets, process
+from waypost.trustee.errors import TrusteeError
+
+app = typer.Typer(
+    help="The trustee of a Waypost federation: holds what the hub must not hold alone.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for module in (process, admissions):
+    module.register(app)
+app.add_typer(budgets.app, name="budgets")
+
+
+def main() -> None:
+    """Entry point."""
+    shell.run(app, (TrusteeError, CryptoError))

@@ -1,0 +1,81 @@
+"""`waypost-trustee admit | withdraw | admitted`: which ORIs may enrol a key, once each."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waypost.protocol.names import valid_ori
+from waypost.protocol.shell import HomeOption
+from waypost.trustee import settings
+from waypost.trustee.audit import Event
+from waypost.trustee.errors import SettingsError
+from waypost.trustee.store import Store
+
+_DEFAULT_HOME = Path("waypost-trustee")
+_FILE_ORIS_MAX = 50_000
+_OrisArgument = Annotated[list[str] | None, typer.Argument(help="ORIs, such as CA0194200.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (admit, withdraw, admitted):
+        app.command()(command)
+
+
+def admit(
+    oris: _OrisArgument = None,
+    file: Annotated[Path | None, typer.Option(help="A file with an ORI at the start of each line.")] = None,
+    home: HomeOption = _DEFAULT_HOME,
+) -> None:
+    """Admit agencies: each may enrol one key. Check that each is what it says before you do."""
+    wanted = _collect(oris, file)
+    _record(home, wanted, Event.ADMITTED)
+    typer.echo(f"Admitted {len(wanted)} for one enrolment each.")
+
+
+def withdraw(oris: _OrisArgument = None, home: HomeOption = _DEFAULT_HOME) -> None:
+    """Take back admissions that were not used yet."""
+    wanted = _collect(oris, None)
+    _record(home, wanted, Event.ADMISSION_WITHDRAWN)
+    typer.echo(f"Withdrew {len(wanted)}.")
+
+
+def admitted(home: HomeOption = _DEFAULT_HOME) -> None:
+    """List the admissions that were not used yet."""
+    for ori in sorted(Store(settings.Home(home).database).admitted()):
+        typer.echo(ori)
+
+
+def _collect(oris: list[str] | None, file: Path | None) -> list[str]:
+    wanted = list(oris or ())
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise SettingsError(f"{file} cannot be read as text", hint="give a file with one ORI a line") from None
+        wanted += [line.partition(",")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+        wanted = [ori for ori in wanted if ori.lower() != "ori"]
+    if not wanted:
+        raise SettingsError("no ORI was given", hint="waypost-trustee admit CA0194200, or --file FILE")
+    for ori in wanted:
+        if not valid_ori(ori):
+            raise SettingsError(f"{ori[:20]!r} is not an ORI", hint="nine capital letters and digits: CA0194200")
+    if len(wanted) > _FILE_ORIS_MAX:
+        raise SettingsError(f"more than {_FILE_ORIS_MAX} ORIs at a time", hint="split the file")
+    return wanted
+
+
+def _record(home: Path, oris: list[str], event: Event) -> None:
+    store = Store(settings.Home(home).database)
+    now_ms = time.time_ns() // 1_000_000
+    with store.transaction():
+        if event is Event.ADMITTED:
+            store.admit(oris, now_ms)
+        else:
+            store.withdraw(oris)
+        for ori in oris:
+            store.audit(now_ms, event, ori)

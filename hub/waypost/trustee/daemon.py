@@ -1,0 +1,69 @@
+"""The trustee's process: one loop, one server, and housekeeping; ends cleanly on SIGTERM and SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from waypost.crypto.keystore import Keystore
+from waypost.crypto.pki import TRUSTEE_TLS_NAME, CertificateAuthority
+from waypost.crypto.serving import renewing_server_credentials, server_options
+from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
+from waypost.trustee.errors import SettingsError
+from waypost.trustee.limits import HOUSEKEEPING_INTERVAL_S
+from waypost.trustee.service import Executors, Trustee, TrusteeService
+from waypost.trustee.settings import Home, listen_address, read_hub
+from waypost.trustee.store import Store
+from waypost.v1.trustee_service_pb2_grpc import add_TrusteeServiceServicer_to_server
+
+_log = logging.getLogger("waypost.trustee")
+_STOP_GRACE_S: Final = 5.0
+
+
+async def serve(home: Home, keystore: Keystore) -> None:
+    """Serve the accepted hub until told to stop; prints one line when ready."""
+    cores = os.cpu_count() or 1
+    executors = Executors(
+        ThreadPoolExecutor(1, "store"), ThreadPoolExecutor(cores, "callers"), ThreadPoolExecutor(cores, "cores")
+    )
+    hub, store = read_hub(home.hub), Store(home.database)
+    server = aio.server(options=server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX))
+    add_TrusteeServiceServicer_to_server(TrusteeService(Trustee(keystore, store, hub), executors), server)
+    checks = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    authority = CertificateAuthority.from_bytes(keystore.get("ca"))
+    address = listen_address(home)
+    try:
+        credentials = renewing_server_credentials(authority, TRUSTEE_TLS_NAME, hub.ca_pem)
+        port = server.add_secure_port(address, credentials)
+    except RuntimeError:
+        raise SettingsError(f"nothing can listen on {address}", hint=f"change `listen` in {home.settings}") from None
+    await server.start()
+    await checks.set("", health_pb2.HealthCheckResponse.SERVING)
+    print(f"waypost-trustee serving on {address.rpartition(':')[0]}:{port}", flush=True)  # noqa: T201 - for whoever waits
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    housekeeper = asyncio.create_task(_housekeeping(store, executors.store))
+    await stop.wait()
+    housekeeper.cancel()
+    await checks.enter_graceful_shutdown()
+    await server.stop(_STOP_GRACE_S)
+    for executor in (executors.callers, executors.cores, executors.store):
+        executor.shutdown()
+    store.close()
+
+
+async def _housekeeping(store: Store, executor: ThreadPoolExecutor) -> None:
+    while True:
+        now_ms = time.time_ns() // 1_000_000
+        await asyncio.get_running_loop().run_in_executor(executor, store.housekeeping, now_ms)
+        await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)

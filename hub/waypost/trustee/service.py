@@ -1,0 +1,218 @@
+"""The trustee's gRPC service: a thin shell around `cosigning` and `evaluating`.
+
+Every call must come from the accepted hub's client certificate. Database work runs in one thread, group arithmetic in
+the others; the loop stays free. Refusals are audited here, and travel as a status code with "reason: sentence".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias, TypeVar
+
+import grpc
+from grpc import aio
+
+from waypost.crypto import pki
+from waypost.crypto.envelope import SigningKey, Verifier
+from waypost.crypto.errors import EnvelopeError, KeystoreError, OprfError, PkiError
+from waypost.crypto.keystore import Keystore
+from waypost.crypto.split_oprf import Evaluation, HalfKey, evaluate_half
+from waypost.protocol import names
+from waypost.protocol.roster import Roster, parse_roster
+from waypost.trustee import cosigning, evaluating
+from waypost.trustee.audit import Event
+from waypost.trustee.errors import NotAdmitted, Refused, Spent
+from waypost.trustee.limits import CONCURRENT_EVALUATIONS_MAX
+from waypost.trustee.settings import HubIdentity, index_key_name
+from waypost.trustee.store import Store
+from waypost.v1 import envelope_pb2, index_pb2, roster_pb2, trustee_service_pb2
+from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceServicer
+
+_log = logging.getLogger("waypost.trustee")
+_Result = TypeVar("_Result")
+_Context: TypeAlias = "aio.ServicerContext[Any, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Executors:
+    """One thread for the database; as many as there are cores for arithmetic; callers that wait for these."""
+
+    store: ThreadPoolExecutor
+    callers: ThreadPoolExecutor
+    cores: ThreadPoolExecutor
+
+
+class Trustee:
+    """What the service decides with: keys, database, the roster signed last. Its methods run in the store thread."""
+
+    def __init__(self, keystore: Keystore, store: Store, hub: HubIdentity) -> None:
+        self._keystore = keystore
+        self.store = store
+        self.hub = hub
+        self.key = SigningKey.from_seed(keystore.get("signing"))
+        held = store.roster()
+        self.roster: Roster | None = parse_roster(held.payload) if held is not None else None
+
+    def half_key(self, epoch: int) -> HalfKey | None:
+        """Our half of an epoch's index key, if there is one."""
+        try:
+            return HalfKey.from_bytes(self._keystore.get(index_key_name(epoch)))
+        except KeystoreError:
+            return None
+
+    def _index_public(self, epoch: int) -> bytes | None:
+        half = self.half_key(epoch)
+        return None if half is None else half.public
+
+    def cosign(self, proposal: envelope_pb2.Envelope, now_ms: int) -> envelope_pb2.Envelope:
+        """Judge a proposal and sign its roster; the new roster is held before the signature leaves."""
+        version = "?"
+        try:
+            verified = Verifier((names.TRUSTEE,), self.store).verify(
+                proposal,
+                expected_type=names.ROSTER_PROPOSAL,
+                keys=(self.hub.signing_key,),
+                sender=names.HUB,
+                now_ms=now_ms,
+            )
+            content = roster_pb2.RosterProposal.FromString(verified.payload)
+            with self.store.transaction():
+                approval = cosigning.judge(
+                    content.roster,
+                    content.applications,
+                    held=self.roster,
+                    admitted=self.store.admitted(),
+                    roots=cosigning.Roots(self.hub.signing_key, self.key.public, self._index_public),
+                    now_ms=now_ms,
+                )
+                version = str(approval.roster.version)
+                signed = cosigning.cosign(content.roster, self.hub.signing_key, self.key)
+                if approval.repeated:
+                    return signed
+                self.store.withdraw(approval.admissions_used)
+                self.store.put_roster(approval.roster.version, signed)
+                detail = " ".join(sorted(approval.admissions_used))
+                self.store.audit(now_ms, Event.ROSTER_COSIGNED, version, detail)
+        except EnvelopeError as error:
+            self.store.audit(now_ms, Event.ROSTER_REFUSED, version, error.reason)
+            raise Refused(error.reason, f"the proposal was refused: {error}") from error
+        except Refused as error:
+            self.store.audit(now_ms, Event.ROSTER_REFUSED, version, f"{error.reason}: {error}")
+            raise
+        self.roster = approval.roster
+        return signed
+
+    def admit(self, request: envelope_pb2.Envelope, now_ms: int) -> evaluating.Admitted:
+        """Admit an evaluation request and count it against its sender's budget."""
+        try:
+            with self.store.transaction():
+                admitted = evaluating.admit(request, roster=self.roster, store=self.store, now_ms=now_ms)
+                purpose = index_pb2.EvaluationPurpose.Name(admitted.purpose).removeprefix("EVALUATION_PURPOSE_")
+                detail = f"{purpose.lower()} {len(admitted.elements)}"
+                self.store.audit(now_ms, Event.EVALUATED, admitted.ori, detail)
+        except Refused as error:
+            self.store.audit(now_ms, Event.EVALUATION_REFUSED, evaluating.sender_of(request)[:32], error.reason)
+            raise
+        return admitted
+
+    def index_key(self, epoch: int, now_ms: int) -> tuple[bytes, int]:
+        """Our public index key of the present epoch or the next, made on first demand; and the roster's version."""
+        present = self.roster.epoch if self.roster is not None else 1
+        half = self.half_key(epoch)
+        if half is None:
+            if epoch != present + 1:
+                raise Refused("wrong-epoch", f"only epoch {present + 1} can be prepared, not {epoch}")
+            half = HalfKey.generate()
+            self._keystore.put(index_key_name(epoch), half.to_bytes())
+            self.store.audit(now_ms, Event.INDEX_KEY_MADE, str(epoch))
+        return half.public, self.roster.version if self.roster is not None else 0
+
+
+class TrusteeService(TrusteeServiceServicer):
+    """TrusteeService of trustee_service.proto."""
+
+    def __init__(self, trustee: Trustee, executors: Executors) -> None:
+        self._trustee = trustee
+        self._executors = executors
+        self._slots = asyncio.Semaphore(CONCURRENT_EVALUATIONS_MAX)
+
+    async def EvaluateHalf(  # noqa: N802 - the protocol's name
+        self, request: trustee_service_pb2.EvaluateHalfRequest, context: _Context
+    ) -> trustee_service_pb2.EvaluateHalfResponse:
+        """Verify, count, evaluate."""
+        await self._require_hub(context)
+        async with self._slots:
+            admitted = await self._decide(context, lambda: self._trustee.admit(request.request, _now_ms()))
+            evaluation = await self._evaluate(context, admitted.elements)
+        return trustee_service_pb2.EvaluateHalfResponse(
+            evaluation=index_pb2.Evaluation(elements=evaluation.elements, proof=evaluation.proof)
+        )
+
+    async def CosignRoster(  # noqa: N802 - the protocol's name
+        self, request: trustee_service_pb2.CosignRosterRequest, context: _Context
+    ) -> trustee_service_pb2.CosignRosterResponse:
+        """Judge, hold, sign."""
+        await self._require_hub(context)
+        roster = await self._decide(context, lambda: self._trustee.cosign(request.proposal, _now_ms()))
+        return trustee_service_pb2.CosignRosterResponse(roster=roster)
+
+    async def GetIndexKey(  # noqa: N802 - the protocol's name
+        self, request: trustee_service_pb2.GetIndexKeyRequest, context: _Context
+    ) -> trustee_service_pb2.GetIndexKeyResponse:
+        """Our half of an epoch's key."""
+        await self._require_hub(context)
+        key, version = await self._decide(context, lambda: self._trustee.index_key(request.epoch, _now_ms()))
+        return trustee_service_pb2.GetIndexKeyResponse(public_key=key, roster_version=version)
+
+    async def _require_hub(self, context: _Context) -> None:
+        try:
+            caller = pki.peer_name({name: tuple(values) for name, values in context.auth_context().items()})
+        except PkiError:
+            caller = "?"
+        if caller != names.HUB:
+            await self._in_store(lambda: self._trustee.store.audit(_now_ms(), Event.CALLER_REFUSED, caller))
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not-the-hub: only the hub may call the trustee")
+
+    async def _decide(self, context: _Context, work: Callable[[], _Result]) -> _Result:
+        try:
+            return await self._in_store(work)
+        except Refused as refusal:
+            await _abort(context, refusal)
+
+    async def _in_store(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executors.store, work)
+
+    async def _evaluate(self, context: _Context, elements: tuple[bytes, ...]) -> Evaluation:
+        roster = self._trustee.roster
+        half = self._trustee.half_key(roster.epoch) if roster is not None else None
+        if half is None:
+            await _abort(context, Refused("no-roster", "the trustee holds no key of this epoch"))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._executors.callers, evaluate_half, half, elements, self._executors.cores
+            )
+        except OprfError as error:
+            await _abort(context, Refused("malformed", str(error)))
+
+
+async def _abort(context: _Context, refusal: Refused) -> NoReturn:
+    code = grpc.StatusCode.UNAUTHENTICATED
+    if isinstance(refusal, Spent):
+        code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    elif isinstance(refusal, NotAdmitted) or refusal.reason in {"no-roster", "wrong-epoch", "wrong-version"}:
+        code = grpc.StatusCode.FAILED_PRECONDITION
+    elif refusal.reason in {"malformed", "oversized"}:
+        code = grpc.StatusCode.INVALID_ARGUMENT
+    elif refusal.reason in {"not-a-member", "suspended"}:
+        code = grpc.StatusCode.PERMISSION_DENIED
+    _log.info("refused: %s", refusal.reason)
+    await context.abort(code, f"{refusal.reason}: {refusal}")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
