@@ -250,18 +250,26 @@ def _requested_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
         key, signed = request.public_key(), request.is_signature_valid
     except _UNREADABLE:
         raise PkiError("these bytes are not a certificate signing request") from None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise PkiError("the signing request's key is not on the curve P-256")
     if not signed:
         raise PkiError("the signing request is not signed by its own key")
-    return key
+    return _p256(key)
 
 
 def _load_certificate(pem: bytes) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(_bounded(pem))
+        certificate = x509.load_pem_x509_certificate(_bounded(pem))
+        # These are decoded when they are asked for: ask here, where a fault is known to be the certificate's.
+        key, _, _ = certificate.public_key(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except _UNREADABLE:
         raise PkiError("these bytes are not a certificate") from None
+    _p256(key)
+    return certificate
+
+
+def _p256(key: object) -> ec.EllipticCurvePublicKey:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise PkiError("the key is not on the curve P-256")
+    return key
 
 
 def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:

@@ -237,6 +237,15 @@ def test_a_request_for_a_key_that_grpc_cannot_use_is_refused(
         AUTHORITY.issue(request.public_bytes(serialization.Encoding.PEM), name=ORI, server=False, now=NOW)
 
 
+def test_a_certificate_for_a_key_that_grpc_cannot_use_is_refused() -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ORI)])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1)).public_key(key.public_key())
+    with pytest.raises(PkiError, match="P-256"):
+        certificate_name(builder.sign(key, None).public_bytes(serialization.Encoding.PEM))
+
+
 def test_a_certificate_never_outlives_its_authority() -> None:
     late = certificate_expiry(AUTHORITY.certificate_pem) - timedelta(days=3)
     _, certificate = issued(ORI, now=late)
