@@ -1,0 +1,62 @@
+"""The hub's audit events: what each means and what it names. No event names a person or a token."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """A kind of audit entry; MEANING says what each is."""
+
+    INVITED = "invited"
+    JOINED = "joined"
+    JOIN_REFUSED = "join-refused"
+    SUSPENDED = "suspended"
+    REINSTATED = "reinstated"
+    ROSTER_PUBLISHED = "roster-published"
+    ROSTER_REFUSED = "roster-refused"
+    EPOCH_ADVANCED = "epoch-advanced"
+    CERTIFICATE_RENEWED = "certificate-renewed"
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    EVALUATION_REFUSED = "evaluation-refused"
+    REGISTERED = "registered"
+    REGISTRATION_REFUSED = "registration-refused"
+    INDEX_AGREED = "index-agreed"
+    INDEX_DIFFERS = "index-differs"
+    CHECK_ACCEPTED = "check-accepted"
+    CHECK_REFUSED = "check-refused"
+    ANSWER_ACCEPTED = "answer-accepted"
+    POST_REFUSED = "post-refused"
+    QUERY_REFUSED = "query-refused"
+    CHECK_EXPIRED = "check-expired"
+    CHECK_FORGOTTEN = "check-forgotten"
+    CALLER_REFUSED = "caller-refused"
+
+
+MEANING: dict[Event, str] = {
+    Event.INVITED: "The operator invited an ORI; subject: the ORI; detail: name and role.",
+    Event.JOINED: "An invited agency became a member, or enrolled a new key; subject: the ORI.",
+    Event.JOIN_REFUSED: "A join was refused; subject: the ORI if known; detail: the reason.",
+    Event.SUSPENDED: "The operator suspended a member; subject: the ORI; detail: the operator's reason.",
+    Event.REINSTATED: "The operator reinstated a member; subject: the ORI; detail: the operator's reason.",
+    Event.ROSTER_PUBLISHED: "A roster with both signatures is in force; subject: its version.",
+    Event.ROSTER_REFUSED: "The trustee refused a roster; subject: its version; detail: the reason.",
+    Event.EPOCH_ADVANCED: "The operator asked for new index keys; subject: the new epoch.",
+    Event.CERTIFICATE_RENEWED: "A member got a fresh certificate; subject: the ORI.",
+    Event.ATTACHED: "A member's link is up; subject: the ORI.",
+    Event.DETACHED: "A member's link ended; subject: the ORI; detail: why, if the hub ended it.",
+    Event.EVALUATION_REFUSED: "An evaluation was refused; subject: the caller; detail: the reason.",
+    Event.REGISTERED: "Pointers were changed; subject: the ORI; detail: how many were added and withdrawn.",
+    Event.REGISTRATION_REFUSED: "A registration was refused; subject: the caller; detail: the reason.",
+    Event.INDEX_AGREED: "A member's index is complete and agrees with the hub's; subject: the ORI.",
+    Event.INDEX_DIFFERS: "A member's index differs from the hub's; subject: the ORI.",
+    Event.CHECK_ACCEPTED: "A check was accepted; subject: the asker; detail: digest of the request, number matched.",
+    Event.CHECK_REFUSED: "A check was refused; subject: the caller; detail: the reason.",
+    Event.ANSWER_ACCEPTED: "An answer was accepted; subject: the member; detail: digest of the answer.",
+    Event.POST_REFUSED: "A message of a member was refused; subject: the member; detail: the reason.",
+    Event.QUERY_REFUSED: "A node refused a query; subject: the member; detail: its reason.",
+    Event.CHECK_EXPIRED: "A check ended with members pending; subject: the asker; detail: digest of the request.",
+    Event.CHECK_FORGOTTEN: "Everything was delivered and who matched was deleted; detail: digest of the request.",
+    Event.CALLER_REFUSED: "A call without a valid member's certificate; subject: the name in it.",
+}

@@ -1,0 +1,118 @@
+"""Access to the hub's database: an engine, one thread that uses it, and the few statements that all subjects share.
+
+Every operation is one short transaction that is on the disk when it returns; a killed hub has done it or not. One
+thread serializes the operations of a process, so the event loop never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
+
+from waypost.hub import schema
+from waypost.hub.audit import Event
+from waypost.hub.errors import SettingsError
+from waypost.hub.limits import BUSY_TIMEOUT_S
+
+_Result = TypeVar("_Result")
+
+SCHEMA_VERSION = "1"
+
+
+def open_engine(url: str, *, create: bool = False) -> Engine:
+    """An engine for a database URL; SettingsError when the database was not founded, or by another version."""
+    sqlite = url.startswith("sqlite")
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S} if sqlite else {})
+    if sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    if create:
+        schema.metadata.create_all(engine)
+        with engine.begin() as connection:
+            put_meta(connection, "schema", SCHEMA_VERSION)
+        return engine
+    try:
+        with engine.begin() as connection:
+            version = get_meta(connection, "schema")
+    except Exception as error:
+        raise SettingsError("the hub's database cannot be opened", hint="run: waypost-hub init") from error
+    if version != SCHEMA_VERSION:
+        raise SettingsError("the hub's database is of another version of Waypost", hint="install that version")
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # this module begins transactions itself, so that writers wait for each other
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class Database:
+    """An engine with the one thread that uses it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._thread = ThreadPoolExecutor(1, "store")
+
+    async def run(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run one transaction in the thread; its result, or what it raised after rolling back."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        with self.engine.begin() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Finish what is at work, and close."""
+        self._thread.shutdown()
+        self.engine.dispose()
+
+
+def get_meta(connection: Connection, name: str) -> str | None:
+    """A fact about the hub itself."""
+    return connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == name))
+
+
+def put_meta(connection: Connection, name: str, value: str) -> None:
+    """Set a fact about the hub itself."""
+    changed = connection.execute(update(schema.meta).where(schema.meta.c.name == name).values(value=value))
+    if changed.rowcount == 0:
+        connection.execute(insert(schema.meta).values(name=name, value=value))
+
+
+def bump_membership(connection: Connection) -> None:
+    """Tell a running hub that membership was changed."""
+    put_meta(connection, "membership", str(int(get_meta(connection, "membership") or "0") + 1))
+
+
+def add_audit(connection: Connection, now_ms: int, kind: Event, subject: str, detail: str = "") -> None:
+    """Append an audit entry."""
+    row = {"at_ms": now_ms, "event": kind.value, "subject": subject, "detail": detail}
+    connection.execute(insert(schema.audit).values(row))
+
+
+class SeenStore:
+    """A ReplayStore on the hub's database, within the caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, sender: str, message_id: bytes, expires_at_ms: int) -> bool:
+        """Remember a message; False when it was there already."""
+        row = {"sender": sender, "message_id": message_id, "expires_at_ms": expires_at_ms}
+        statement = "INSERT INTO seen (sender, message_id, expires_at_ms) VALUES (:sender, :message_id, :expires_at_ms)"
+        return self._connection.execute(text(f"{statement} ON CONFLICT DO NOTHING"), row).rowcount == 1
+
+
+def forget_seen(connection: Connection, now_ms: int) -> None:
+    """Forget messages that have expired."""
+    connection.execute(delete(schema.seen).where(schema.seen.c.expires_at_ms <= now_ms))

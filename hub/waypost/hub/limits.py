@@ -1,0 +1,54 @@
+"""Every bound of the hub, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from waypost.protocol.limits import CHECK_LIFETIME_MS, DAY_MS, HOUR_MS, MINUTE_MS
+
+CHECKS_PER_HOUR: Final = {"hiring": 2000, "certification": 2000, "self": 200}
+"""Checks of one member in an hour, by purpose: a department of 2,000 screened at once; 60,000 a day is the country."""
+
+MAIL_IN_FLIGHT_MAX: Final = 64
+"""Mail sent down a link and not yet taken: keeps a slow node from filling the hub's memory (64 answers are 1 MB)."""
+
+OUTGOING_FRAMES_MAX: Final = 256
+"""Frames waiting in memory for one link; a fuller queue waits, mail stays in the database."""
+
+HELLO_TIMEOUT_S: Final = 10.0
+"""A stream that has not said hello by then is closed."""
+
+INVITATION_LIFETIME_MAX_MS: Final = 60 * DAY_MS
+"""An invitation that was not used for two months should be written anew."""
+
+MEMBERSHIP_POLL_S: Final = 0.5
+"""How soon a running hub notices what the operator's commands changed."""
+
+ROSTER_RETRY_FIRST_S: Final = 0.5
+ROSTER_RETRY_MAX_S: Final = 30.0
+"""Back-off while the trustee cannot be reached."""
+
+TRUSTEE_TIMEOUT_S: Final = 60.0
+"""Longest wait for the trustee: 4,096 evaluations on one busy core take about a second."""
+
+EVALUATIONS_AT_WORK_MAX: Final = 64
+"""Evaluation requests in memory at a time."""
+
+HOUSEKEEPING_INTERVAL_S: Final = 30.0
+"""How often expired checks are closed and delivered ones forgotten."""
+
+EXPIRED_PER_ROUND_MAX: Final = 500
+"""Checks closed in one transaction."""
+
+RESTART_RETRY_AFTER_MS: Final = 1000
+SUSPENDED_RETRY_AFTER_MS: Final = HOUR_MS
+SUPERSEDED_RETRY_AFTER_MS: Final = MINUTE_MS
+"""What a Goodbye asks a node to wait."""
+
+AUDIT_ENTRIES_SHOWN: Final = 50
+SEEN_KEPT_MS: Final = CHECK_LIFETIME_MS
+BUSY_TIMEOUT_S: Final = 10.0
+LOOKUP_CHUNK: Final = 500
+"""Tokens in one IN clause: below SQLite's oldest limit on variables (999)."""
+
+assert HELLO_TIMEOUT_S < TRUSTEE_TIMEOUT_S  # noqa: S101 - a hello needs no trustee

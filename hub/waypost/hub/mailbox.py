@@ -1,0 +1,75 @@
+"""The durable mailbox: every message for a member is a row here before anything else happens to it.
+
+States of a piece of mail: waiting (a row), sent (the same row; a link remembers that it is on its way), gone (no row,
+once the member has taken it, or it expired). A lost link forgets what it had sent, so it is sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from waypost.hub import schema
+from waypost.v1 import check_pb2, envelope_pb2, link_pb2
+
+
+class MailKind(IntEnum):
+    """What a row's content is."""
+
+    QUERY = 1
+    MESSAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One piece of mail; `content` is a serialized RoutedQuery or Envelope."""
+
+    mail_id: int
+    kind: MailKind
+    check_id: bytes
+    content: bytes
+
+    def to_proto(self) -> link_pb2.Mail:
+        """The mail as it goes down a link."""
+        if self.kind is MailKind.QUERY:
+            return link_pb2.Mail(mail_id=self.mail_id, query=check_pb2.RoutedQuery.FromString(self.content))
+        return link_pb2.Mail(mail_id=self.mail_id, message=envelope_pb2.Envelope.FromString(self.content))
+
+
+def put(connection: Connection, ori: str, kind: MailKind, check_id: bytes, content: bytes, expires_at_ms: int) -> None:
+    """Leave mail for a member."""
+    row = {"ori": ori, "kind": int(kind), "check_id": check_id, "content": content, "expires_at_ms": expires_at_ms}
+    connection.execute(insert(schema.mailbox).values(row))
+
+
+def waiting(connection: Connection, ori: str, after_id: int, count: int) -> list[Mail]:
+    """A member's mail with ids above `after_id`, oldest first."""
+    box = schema.mailbox
+    query = select(box.c.id, box.c.kind, box.c.check_id, box.c.content).where(box.c.ori == ori, box.c.id > after_id)
+    rows = connection.execute(query.order_by(box.c.id).limit(count))
+    return [Mail(row.id, MailKind(row.kind), row.check_id, row.content) for row in rows]
+
+
+def count_waiting(connection: Connection, ori: str) -> int:
+    """How many pieces of mail a member has."""
+    query = select(func.count()).select_from(schema.mailbox).where(schema.mailbox.c.ori == ori)
+    return int(connection.scalar(query) or 0)
+
+
+def take(connection: Connection, ori: str, mail_id: int) -> Mail | None:
+    """Delete a piece of the member's mail; what it was, or None when it is gone already."""
+    box = schema.mailbox
+    row = connection.execute(
+        select(box.c.id, box.c.kind, box.c.check_id, box.c.content).where(box.c.id == mail_id, box.c.ori == ori)
+    ).first()
+    if row is None:
+        return None
+    connection.execute(delete(box).where(box.c.id == mail_id))
+    return Mail(row.id, MailKind(row.kind), row.check_id, row.content)
+
+
+def drop_expired(connection: Connection, now_ms: int) -> None:
+    """Delete mail whose time is over."""
+    connection.execute(delete(schema.mailbox).where(schema.mailbox.c.expires_at_ms <= now_ms))

@@ -1,0 +1,235 @@
+"""Members and invitations, and the roster that follows from them.
+
+1. An invitation is a random secret, of which only the digest is kept; it is good for one ORI, once, until it expires.
+2. A join application is signed by the key it introduces, is in its time, is for the invited ORI, and says the name,
+   state and role of the invitation.
+3. The next roster names every member as it is now, follows the last one by digest, and states since which version each
+   key stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+
+from google.protobuf.message import DecodeError
+from sqlalchemy import Connection, insert, select, update
+
+from waypost.crypto.envelope import SigningKey, Verifier, sign
+from waypost.crypto.errors import EnvelopeError
+from waypost.crypto.freshness import MemoryReplayStore, header_to_proto, new_header
+from waypost.crypto.sealing import PUBLIC_KEY_BYTES
+from waypost.hub import schema
+from waypost.hub.errors import Refused
+from waypost.protocol import floor, limits, names
+from waypost.protocol.roster import Roster
+from waypost.v1 import envelope_pb2, roster_pb2
+
+SECRET_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member as the hub holds it; keys are bytes, `role` and `status` the enums of roster.proto."""
+
+    ori: str
+    name: str
+    state: str
+    role: int
+    status: int
+    signing_public_key: bytes
+    sealing_public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an invitation says."""
+
+    ori: str
+    name: str
+    state: str
+    role: int
+
+
+def invite(connection: Connection, invitation: Invitation, now_ms: int, lifetime_ms: int) -> bytes:
+    """Record an invitation; its secret, 16 bytes (rule 1)."""
+    secret = os.urandom(SECRET_BYTES)
+    connection.execute(
+        insert(schema.invitations).values(
+            digest=hashlib.sha256(secret).digest(),
+            ori=invitation.ori,
+            name=invitation.name,
+            state=invitation.state,
+            role=invitation.role,
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + lifetime_ms,
+        )
+    )
+    return secret
+
+
+def open_invitation(connection: Connection, secret: bytes, now_ms: int) -> tuple[bytes, Invitation]:
+    """The invitation of a secret and its digest; Refused when there is none, or it was used or has expired."""
+    digest = hashlib.sha256(secret).digest()
+    row = connection.execute(select(schema.invitations).where(schema.invitations.c.digest == digest)).first()
+    hint = "ask the hub's operator for a new invitation"
+    if row is None:
+        raise Refused("unknown-invitation", "this join code was never issued by this hub", hint=hint)
+    if row.used_at_ms is not None:
+        raise Refused("used-invitation", "this join code was used before", hint=hint)
+    if row.expires_at_ms <= now_ms:
+        raise Refused("expired-invitation", "this join code has expired", hint=hint)
+    return digest, Invitation(row.ori, row.name, row.state, row.role)
+
+
+def open_application(
+    envelope: envelope_pb2.Envelope, digest: bytes, invitation: Invitation, now_ms: int
+) -> roster_pb2.JoinApplication:
+    """The content of a join application that fits its invitation (rule 2); Refused otherwise."""
+    try:
+        content = roster_pb2.JoinApplication.FromString(envelope.payload)
+        # Replay is impossible without the invitation, which is used up in the same transaction.
+        Verifier((names.HUB,), MemoryReplayStore()).verify(
+            envelope,
+            expected_type=names.JOIN_APPLICATION,
+            keys=(content.signing_public_key,),
+            sender=invitation.ori,
+            now_ms=now_ms,
+        )
+    except DecodeError:
+        raise Refused("malformed", "the join application cannot be read") from None
+    except EnvelopeError as error:
+        raise Refused(error.reason, f"the join application was refused: {error}") from error
+    stated = (content.ori, content.name, content.state, content.role, content.invitation_digest)
+    if stated != (invitation.ori, invitation.name, invitation.state, invitation.role, digest):
+        raise Refused("wrong-entry", "the join application is for another agency than the invitation")
+    if len(content.sealing_public_key) != PUBLIC_KEY_BYTES:
+        raise Refused("malformed", "the join application lacks a sealing key")
+    return content
+
+
+def member_of(content: roster_pb2.JoinApplication) -> MemberRow:
+    """The member that an application asks to become."""
+    return MemberRow(
+        content.ori,
+        content.name,
+        content.state,
+        content.role,
+        roster_pb2.MEMBER_STATUS_ACTIVE,
+        content.signing_public_key,
+        content.sealing_public_key,
+    )
+
+
+def put_member(connection: Connection, member: MemberRow, application: bytes, now_ms: int) -> None:
+    """Add a member, or give an existing one its new keys."""
+    table = schema.members
+    values = {
+        "name": member.name,
+        "state": member.state,
+        "role": member.role,
+        "status": member.status,
+        "signing_public_key": member.signing_public_key,
+        "sealing_public_key": member.sealing_public_key,
+        "application": application,
+    }
+    changed = connection.execute(update(table).where(table.c.ori == member.ori).values(values))
+    if changed.rowcount == 0:
+        connection.execute(insert(table).values(ori=member.ori, joined_at_ms=now_ms, **values))
+
+
+def all_members(connection: Connection) -> list[MemberRow]:
+    """Every member, by ORI."""
+    table = schema.members
+    query = select(
+        table.c.ori,
+        table.c.name,
+        table.c.state,
+        table.c.role,
+        table.c.status,
+        table.c.signing_public_key,
+        table.c.sealing_public_key,
+    ).order_by(table.c.ori)
+    return [MemberRow(*row) for row in connection.execute(query)]
+
+
+def member_ids(connection: Connection) -> dict[str, int]:
+    """Row ids of members by ORI."""
+    return {row.ori: row.id for row in connection.execute(select(schema.members.c.ori, schema.members.c.id))}
+
+
+def set_status(connection: Connection, ori: str, status: int) -> None:
+    """Suspend or reinstate a member; Refused when there is none."""
+    table = schema.members
+    if connection.execute(update(table).where(table.c.ori == ori).values(status=status)).rowcount == 0:
+        raise Refused("not-a-member", f"{ori} is not a member", hint="waypost-hub members lists them")
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRoots:
+    """What every roster of this hub names besides its members. Keys are 32 bytes."""
+
+    hub_key: bytes
+    trustee_key: bytes
+    epoch: int
+    hub_index_key: bytes
+    trustee_index_key: bytes
+
+
+def make_roster(
+    members: list[MemberRow], roots: RosterRoots, held: Roster | None, key: SigningKey, now_ms: int
+) -> envelope_pb2.Envelope:
+    """The next roster, signed by the hub alone (rule 3)."""
+    version = 1 if held is None else held.version + 1
+    header = new_header(
+        sender=names.HUB, audience=names.ALL_MEMBERS, now_ms=now_ms, lifetime_ms=limits.ROSTER_LIFETIME_MS
+    )
+    roster = roster_pb2.Roster(
+        header=header_to_proto(header),
+        version=version,
+        members=[_entry(member, held, version) for member in sorted(members, key=lambda member: member.ori)],
+        hub_signing_key=roots.hub_key,
+        trustee_signing_key=roots.trustee_key,
+        index_keys=roster_pb2.IndexKeys(
+            epoch=roots.epoch, hub_public_key=roots.hub_index_key, trustee_public_key=roots.trustee_index_key
+        ),
+        policy_floor=floor.text(),
+        previous_digest=b"" if held is None else held.payload_digest,
+    )
+    return sign(names.ROSTER, roster.SerializeToString(), key)
+
+
+def _entry(member: MemberRow, held: Roster | None, version: int) -> roster_pb2.Member:
+    before = held.member(member.ori) if held is not None else None
+    same_key = before is not None and before.signing_public_key == member.signing_public_key
+    return roster_pb2.Member(
+        ori=member.ori,
+        name=member.name,
+        state=member.state,
+        role=roster_pb2.Role.ValueType(member.role),
+        status=roster_pb2.MemberStatus.ValueType(member.status),
+        signing_public_key=member.signing_public_key,
+        sealing_key_digest=hashlib.sha256(member.sealing_public_key).digest(),
+        key_since_version=before.key_since_version if before is not None and same_key else version,
+    )
+
+
+def differs(members: list[MemberRow], held: Roster) -> bool:
+    """Whether the members are others than the roster in force says."""
+    if [member.ori for member in members] != list(held.members):
+        return True
+    return any(
+        (member.status, member.signing_public_key, member.name) != (entry.status, entry.signing_public_key, entry.name)
+        for member, entry in zip(members, held.members.values(), strict=True)
+    )
+
+
+def with_candidate(members: list[MemberRow], candidate: MemberRow | None) -> list[MemberRow]:
+    """The members with one more, or with one replaced. A suspended member stays suspended when it enrols a new key."""
+    if candidate is None:
+        return members
+    before = next((member for member in members if member.ori == candidate.ori), None)
+    if before is not None:
+        candidate = replace(candidate, status=before.status)
+    return [*(member for member in members if member.ori != candidate.ori), candidate]

@@ -1,0 +1,72 @@
+"""Receipts: what became of a check, signed by the hub, sent to the asker whenever it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from waypost.crypto.envelope import SigningKey, sign
+from waypost.crypto.freshness import header_to_proto, new_header
+from waypost.protocol import limits, names
+from waypost.protocol.roster import Roster
+from waypost.v1 import check_pb2, envelope_pb2, roster_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One matched member's part in a check."""
+
+    ori: str
+    state: int
+    answer_digest: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """A check as the hub holds it; `coverage` is a serialized Coverage."""
+
+    check_id: bytes
+    asker: str
+    request_digest: bytes
+    accepted_at_ms: int
+    roster_version: int
+    coverage: bytes
+    sequence: int
+
+
+def coverage(roster: Roster, asker: str, current: frozenset[str]) -> check_pb2.Coverage:
+    """How much of the federation's index stands behind a check of that asker: the other members that hold records."""
+    holders = [
+        member.ori
+        for member in roster.members.values()
+        if member.role in {roster_pb2.ROLE_AGENCY, roster_pb2.ROLE_POST} and member.ori != asker
+    ]
+    stale = [ori for ori in holders if ori not in current or not roster.members[ori].active]
+    return check_pb2.Coverage(members=len(holders), current=len(holders) - len(stale), stale_oris=stale)
+
+
+def make_receipt(
+    state: CheckState, responses: Iterable[Response], key: SigningKey, now_ms: int
+) -> envelope_pb2.Envelope:
+    """The signed receipt of a check's present state."""
+    header = new_header(sender=names.HUB, audience=state.asker, now_ms=now_ms, lifetime_ms=limits.RECEIPT_LIFETIME_MS)
+    receipt = check_pb2.Receipt(
+        header=header_to_proto(header),
+        check_id=state.check_id,
+        request_digest=state.request_digest,
+        roster_version=state.roster_version,
+        accepted_at_ms=state.accepted_at_ms,
+        coverage=check_pb2.Coverage.FromString(state.coverage),
+        responses=[
+            check_pb2.Response(
+                ori=response.ori,
+                state=check_pb2.ResponseState.ValueType(response.state),
+                answer_digest=response.answer_digest,
+                reason=response.reason,
+            )
+            for response in sorted(responses, key=lambda response: response.ori)
+        ],
+        sequence=state.sequence,
+    )
+    return sign(names.RECEIPT, receipt.SerializeToString(), key)

@@ -1,0 +1,199 @@
+"""Publishing rosters: the one place where membership becomes a signed fact.
+
+A roster on its way is a row in `proposals` first. When the hub dies in between, it proposes the very same bytes again:
+the trustee signs again what it signed last, or judges it now. Only one roster is on its way at a time.
+
+    idle --change--> proposed --cosigned--> idle (roster in force, member and invitation recorded with it)
+                     proposed --refused---> idle (nothing changed)
+                     proposed --trustee away--> proposed (tried again with back-off)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from waypost.crypto.envelope import SigningKey, parse_envelope, sign
+from waypost.crypto.freshness import header_to_proto, new_header
+from waypost.hub import members, schema
+from waypost.hub.audit import Event
+from waypost.hub.database import Database, add_audit
+from waypost.hub.errors import Refused
+from waypost.hub.members import MemberRow, RosterRoots
+from waypost.hub.trustee_link import TrusteeLink
+from waypost.protocol import limits, names
+from waypost.protocol.errors import RosterError
+from waypost.protocol.roster import Roster, accept_roster, parse_roster
+from waypost.v1 import envelope_pb2, roster_pb2
+
+_log = logging.getLogger("waypost.hub")
+_ROSTERS_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    roster: envelope_pb2.Envelope
+    application: envelope_pb2.Envelope | None
+    invitation_digest: bytes | None
+
+
+class Registrar:
+    """Holds the roster in force, and makes the next one."""
+
+    def __init__(
+        self, database: Database, trustee: TrusteeLink, key: SigningKey, roots: Callable[[int], RosterRoots]
+    ) -> None:
+        self._database = database
+        self._trustee = trustee
+        self._key = key
+        self._roots = roots
+        self._lock = asyncio.Lock()
+        self._published: Callable[[], None] = lambda: None
+        self.roster: Roster | None = None
+        self.envelope: envelope_pb2.Envelope | None = None
+
+    def on_publish(self, told: Callable[[], None]) -> None:
+        """Call `told` after every publication."""
+        self._published = told
+
+    async def load(self) -> None:
+        """Take up the roster in force from the database."""
+        self.envelope = await self._database.run(_newest)
+        if self.envelope is not None:
+            self.roster = parse_roster(self.envelope.payload)
+
+    async def refresh(self, epoch: int) -> None:
+        """Publish a new roster if membership or epoch changed, or the present one is to be renewed."""
+        async with self._lock:
+            await self._settle()
+            rows = await self._database.run(members.all_members)
+            held = self.roster
+            if held is not None and held.epoch == epoch and not members.differs(rows, held) and not _renewal_due(held):
+                return
+            await self._propose(_Proposal(self._next(rows, epoch), None, None))
+
+    async def join(self, secret: bytes, application: envelope_pb2.Envelope) -> MemberRow:
+        """Make an invited agency a member: in force, with its roster, when this returns."""
+        now_ms = _now_ms()
+        async with self._lock:
+            await self._settle()
+            digest, invitation = await self._database.run(lambda c: members.open_invitation(c, secret, now_ms))
+            content = members.open_application(application, digest, invitation, now_ms)
+            if self.roster is None:
+                raise Refused("no-roster", "the federation has no roster yet", hint="try again in a minute")
+            candidate = members.member_of(content)
+            rows = members.with_candidate(await self._database.run(members.all_members), candidate)
+            await self._propose(_Proposal(self._next(rows, self.roster.epoch), application, digest))
+            return candidate
+
+    def _next(self, rows: list[MemberRow], epoch: int) -> envelope_pb2.Envelope:
+        return members.make_roster(rows, self._roots(epoch), self.roster, self._key, _now_ms())
+
+    async def _settle(self) -> None:
+        """Finish a proposal that was on its way when the hub stopped or the trustee went away."""
+        proposal = await self._database.run(_open_proposal)
+        if proposal is not None:
+            try:
+                await self._submit(proposal)
+            except Refused as refusal:
+                _log.warning("an unfinished roster was refused: %s", refusal)
+
+    async def _propose(self, proposal: _Proposal) -> None:
+        await self._database.run(lambda c: _record_proposal(c, proposal))
+        await self._submit(proposal)
+
+    async def _submit(self, proposal: _Proposal) -> None:
+        now_ms = _now_ms()
+        header = new_header(sender=names.HUB, audience=names.TRUSTEE, now_ms=now_ms, lifetime_ms=limits.HOUR_MS)
+        content = roster_pb2.RosterProposal(
+            header=header_to_proto(header),
+            roster=proposal.roster,
+            applications=[proposal.application] if proposal.application is not None else [],
+        )
+        version = parse_roster(proposal.roster.payload).version
+        try:
+            signed = await self._trustee.cosign(sign(names.ROSTER_PROPOSAL, content.SerializeToString(), self._key))
+            roster = self._accept(signed, proposal, now_ms)
+        except Refused:
+            await self._database.run(lambda c: _drop_proposal(c, now_ms, version, refusal.reason))
+            raise
+        await self._database.run(lambda c: _adopt(c, signed, roster, proposal, now_ms))
+        self.roster, self.envelope = roster, signed
+        _log.info("roster %d is in force with %d members", roster.version, len(roster.members))
+        self._published()
+
+    def _accept(self, signed: envelope_pb2.Envelope, proposal: _Proposal, now_ms: int) -> Roster:
+        roots = self._roots(parse_roster(proposal.roster.payload).epoch)
+        try:
+            roster = accept_roster(
+                signed, held=self.roster, hub_key=roots.hub_key, trustee_key=roots.trustee_key, now_ms=now_ms
+            )
+        except RosterError as error:
+            raise Refused(error.reason, f"the trustee's answer was refused: {error}") from error
+        if signed.payload != proposal.roster.payload:
+            raise Refused("altered", "the trustee's answer is not the roster that was proposed")
+        return roster
+
+
+def _newest(connection: Connection) -> envelope_pb2.Envelope | None:
+    query = select(schema.rosters.c.envelope).order_by(schema.rosters.c.version.desc()).limit(1)
+    data = connection.scalar(query)
+    return None if data is None else parse_envelope(data)
+
+
+def _open_proposal(connection: Connection) -> _Proposal | None:
+    row = connection.execute(select(schema.proposals)).first()
+    if row is None:
+        return None
+    application = parse_envelope(row.application) if row.application else None
+    return _Proposal(parse_envelope(row.roster), application, row.invitation_digest)
+
+
+def _record_proposal(connection: Connection, proposal: _Proposal) -> None:
+    application = proposal.application
+    connection.execute(
+        insert(schema.proposals).values(
+            version=parse_roster(proposal.roster.payload).version,
+            roster=proposal.roster.SerializeToString(),
+            application=application.SerializeToString() if application is not None else None,
+            invitation_digest=proposal.invitation_digest,
+        )
+    )
+
+
+def _drop_proposal(connection: Connection, now_ms: int, version: int, reason: str) -> None:
+    connection.execute(delete(schema.proposals))
+    add_audit(connection, now_ms, Event.ROSTER_REFUSED, str(version), reason)
+
+
+def _adopt(
+    connection: Connection, signed: envelope_pb2.Envelope, roster: Roster, proposal: _Proposal, now_ms: int
+) -> None:
+    connection.execute(delete(schema.proposals))
+    connection.execute(delete(schema.rosters).where(schema.rosters.c.version <= roster.version - _ROSTERS_KEPT))
+    connection.execute(insert(schema.rosters).values(version=roster.version, envelope=signed.SerializeToString()))
+    add_audit(connection, now_ms, Event.ROSTER_PUBLISHED, str(roster.version))
+    if proposal.application is None:
+        return
+    content = roster_pb2.JoinApplication.FromString(proposal.application.payload)
+    status = roster.members[content.ori].status
+    member = members.with_candidate([], members.member_of(content))[0]
+    members.put_member(connection, member, proposal.application.SerializeToString(), now_ms)
+    members.set_status(connection, content.ori, status)
+    invitations = schema.invitations
+    used = update(invitations).where(invitations.c.digest == proposal.invitation_digest)
+    connection.execute(used.values(used_at_ms=now_ms))
+    add_audit(connection, now_ms, Event.JOINED, content.ori)
+
+
+def _renewal_due(roster: Roster) -> bool:
+    return roster.header.expires_at_ms - _now_ms() < limits.ROSTER_RENEW_BEFORE_MS
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

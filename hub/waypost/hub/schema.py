@@ -1,0 +1,144 @@
+"""The hub's tables, in SQLAlchemy Core, for SQLite and PostgreSQL alike. Times are milliseconds since 1970.
+
+Nothing here names a person: tokens are outputs of the blind index, mail is ciphertext, and who matched a check is kept
+no longer than its delivery needs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+metadata: Final = MetaData()
+_BigSerial: Final = BigInteger().with_variant(Integer, "sqlite")
+
+meta: Final = Table("meta", metadata, Column("name", String, primary_key=True), Column("value", String, nullable=False))
+
+invitations: Final = Table(
+    "invitations",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("ori", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("role", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("used_at_ms", BigInteger),
+)
+
+members: Final = Table(
+    "members",
+    metadata,
+    Column("id", _BigSerial, primary_key=True, autoincrement=True),
+    Column("ori", String, nullable=False, unique=True),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("role", Integer, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("signing_public_key", LargeBinary, nullable=False),
+    Column("sealing_public_key", LargeBinary, nullable=False),
+    Column("application", LargeBinary, nullable=False),
+    Column("joined_at_ms", BigInteger, nullable=False),
+)
+
+rosters: Final = Table(
+    "rosters",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("envelope", LargeBinary, nullable=False),
+)
+
+proposals: Final = Table(
+    "proposals",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("roster", LargeBinary, nullable=False),
+    Column("application", LargeBinary),
+    Column("invitation_digest", LargeBinary),
+)
+"""A roster on its way to the trustee: kept until its fate is known, so that a crash in between loses nothing."""
+
+pointers: Final = Table(
+    "pointers",
+    metadata,
+    Column("epoch", Integer, primary_key=True),
+    Column("token", LargeBinary, primary_key=True),
+    Column("member_id", Integer, primary_key=True),
+    Index("pointers_by_member", "member_id", "epoch", "token"),
+    sqlite_with_rowid=False,
+)
+
+index_states: Final = Table(
+    "index_states",
+    metadata,
+    Column("member_id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("agreed_at_ms", BigInteger, nullable=False),
+)
+
+mailbox: Final = Table(
+    "mailbox",
+    metadata,
+    Column("id", _BigSerial, primary_key=True, autoincrement=True),
+    Column("ori", String, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("check_id", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Index("mailbox_by_member", "ori", "id"),
+    Index("mailbox_by_check", "check_id"),
+    sqlite_autoincrement=True,
+)
+
+checks: Final = Table(
+    "checks",
+    metadata,
+    Column("check_id", LargeBinary, primary_key=True),
+    Column("asker", String, nullable=False),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("accepted_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("roster_version", BigInteger, nullable=False),
+    Column("coverage", LargeBinary, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("pending", Integer, nullable=False),
+)
+
+responses: Final = Table(
+    "responses",
+    metadata,
+    Column("check_id", LargeBinary, primary_key=True),
+    Column("ori", String, primary_key=True),
+    Column("state", Integer, nullable=False),
+    Column("answer_digest", LargeBinary, nullable=False),
+    Column("reason", String, nullable=False),
+)
+
+check_counts: Final = Table(
+    "check_counts",
+    metadata,
+    Column("asker", String, primary_key=True),
+    Column("purpose", Integer, primary_key=True),
+    Column("hour", BigInteger, primary_key=True),
+    Column("checks", Integer, nullable=False),
+)
+
+seen: Final = Table(
+    "seen",
+    metadata,
+    Column("sender", String, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", _BigSerial, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("event", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", String, nullable=False),
+)

@@ -1,0 +1,94 @@
+"""The hub's connection to the trustee: mutual TLS, the hub's client certificate issued by its own authority."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import grpc
+from grpc import aio
+
+from waypost.crypto import pki
+from waypost.crypto.serving import channel_options, utc_now
+from waypost.hub.errors import RateExceeded, Refused, TrusteeUnavailable
+from waypost.hub.limits import TRUSTEE_TIMEOUT_S
+from waypost.protocol import names
+from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
+from waypost.v1 import envelope_pb2, index_pb2, trustee_service_pb2
+from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceAsyncStub, TrusteeServiceStub
+
+_Response = TypeVar("_Response")
+
+_UNAVAILABLE = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+
+
+class TrusteeLink:
+    """Calls the trustee; a refusal of the trustee's is Refused, anything else TrusteeUnavailable."""
+
+    def __init__(self, address: str, trustee_ca_pem: bytes, authority: pki.CertificateAuthority) -> None:
+        self._address = address
+        self._root = trustee_ca_pem
+        self._authority = authority
+        self._key = pki.new_key_pem()
+        self._certificate = b""
+        self._channel: aio.Channel | None = None
+
+    def _stub(self) -> TrusteeServiceAsyncStub:
+        now = utc_now()
+        if self._channel is None or pki.renewal_due(self._certificate, now=now):
+            request = pki.make_csr(self._key, names.HUB)
+            self._certificate = self._authority.issue(request, name=names.HUB, server=False, now=now)
+            credentials = pki.channel_credentials(
+                root_pem=self._root, key_pem=self._key, certificate_pem=self._certificate
+            )
+            options = channel_options(pki.TRUSTEE_TLS_NAME, message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
+            self._channel = aio.secure_channel(self._address, credentials, options=options)
+        return TrusteeServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def evaluate(self, request: envelope_pb2.Envelope) -> index_pb2.Evaluation:
+        """The trustee's half for a member's signed request."""
+        message = trustee_service_pb2.EvaluateHalfRequest(request=request)
+        try:
+            response = await self._stub().EvaluateHalf(message, timeout=TRUSTEE_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise _told(error) from error
+        return response.evaluation
+
+    async def cosign(self, proposal: envelope_pb2.Envelope) -> envelope_pb2.Envelope:
+        """The roster of a proposal with the trustee's signature."""
+        message = trustee_service_pb2.CosignRosterRequest(proposal=proposal)
+        try:
+            response = await self._stub().CosignRoster(message, timeout=TRUSTEE_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise _told(error) from error
+        return response.roster
+
+    async def index_key(self, epoch: int) -> bytes:
+        """The trustee's public index key of an epoch, 32 bytes."""
+        message = trustee_service_pb2.GetIndexKeyRequest(epoch=epoch)
+        try:
+            response = await self._stub().GetIndexKey(message, timeout=TRUSTEE_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise _told(error) from error
+        return response.public_key
+
+
+def _told(error: aio.AioRpcError) -> Refused | TrusteeUnavailable:
+    details = error.details() or ""
+    if error.code() in _UNAVAILABLE:
+        return TrusteeUnavailable("the trustee cannot be reached", hint="try again in a minute")
+    reason, _, sentence = details.partition(": ")
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return RateExceeded(reason, sentence or details)
+    return Refused(reason or "refused", sentence or details)
