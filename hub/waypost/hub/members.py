@@ -21,6 +21,7 @@ from waypost.crypto.errors import EnvelopeError
 from waypost.crypto.freshness import MemoryReplayStore, header_to_proto, new_header
 from waypost.crypto.sealing import PUBLIC_KEY_BYTES
 from waypost.hub import schema
+from waypost.hub.database import bump_membership
 from waypost.hub.errors import Refused
 from waypost.protocol import floor, limits, names
 from waypost.protocol.roster import Roster
@@ -164,6 +165,7 @@ def set_status(connection: Connection, ori: str, status: int) -> None:
     table = schema.members
     if connection.execute(update(table).where(table.c.ori == ori).values(status=status)).rowcount == 0:
         raise Refused("not-a-member", f"{ori} is not a member", hint="waypost-hub members lists them")
+    bump_membership(connection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,13 @@ class Registrar:
         """Call `told` after every publication."""
         self._published = told
 
+    def renewal_due(self) -> bool:
+        """Whether the roster in force should be replaced for its age."""
+        return self.roster is not None and _renewal_due(self.roster)
+
     async def load(self) -> None:
         """Take up the roster in force from the database."""
-        self.envelope = await self._database.run(_newest)
+        self.envelope = await self._database.run(newest_roster)
         if self.envelope is not None:
             self.roster = parse_roster(self.envelope.payload)
 
@@ -119,8 +123,9 @@ class Registrar:
         try:
             signed = await self._trustee.cosign(sign(names.ROSTER_PROPOSAL, content.SerializeToString(), self._key))
             roster = self._accept(signed, proposal, now_ms)
-        except Refused:
-            await self._database.run(lambda c: _drop_proposal(c, now_ms, version, refusal.reason))
+        except Refused as refusal:
+            reason = refusal.reason
+            await self._database.run(lambda c: _drop_proposal(c, now_ms, version, reason))
             raise
         await self._database.run(lambda c: _adopt(c, signed, roster, proposal, now_ms))
         self.roster, self.envelope = roster, signed
@@ -140,7 +145,8 @@ class Registrar:
         return roster
 
 
-def _newest(connection: Connection) -> envelope_pb2.Envelope | None:
+def newest_roster(connection: Connection) -> envelope_pb2.Envelope | None:
+    """The roster in force, with both signatures; None before the first."""
     query = select(schema.rosters.c.envelope).order_by(schema.rosters.c.version.desc()).limit(1)
     data = connection.scalar(query)
     return None if data is None else parse_envelope(data)

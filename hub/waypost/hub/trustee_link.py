@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc import aio
@@ -14,9 +14,10 @@ from waypost.hub.limits import TRUSTEE_TIMEOUT_S
 from waypost.protocol import names
 from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
 from waypost.v1 import envelope_pb2, index_pb2, trustee_service_pb2
-from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceAsyncStub, TrusteeServiceStub
+from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceStub
 
-_Response = TypeVar("_Response")
+if TYPE_CHECKING:
+    from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceAsyncStub
 
 _UNAVAILABLE = {
     grpc.StatusCode.UNAVAILABLE,

@@ -18,6 +18,11 @@ from waypost.hub.demo.federation import Federation
 from waypost.hub.demo.members import SHIPPED, read_members
 
 
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(demo)
+
+
 def demo(
     directory: Annotated[
         Path | None,

@@ -1,0 +1,193 @@
+"""One member's attached stream: frames in, frames out, mail from the mailbox.
+
+    opening --hello within HELLO_TIMEOUT_S--> attached --either side ends--> closed
+
+Two tasks belong to a stream and end with it: one reads what the node sends, one looks into the mailbox. The stream
+itself is the third: it sends what the other two put into the outgoing queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from grpc import aio
+from sqlalchemy import Connection
+
+from waypost.hub import index, mailbox, members, routing
+from waypost.hub.audit import Event
+from waypost.hub.database import add_audit
+from waypost.hub.errors import Refused
+from waypost.hub.limits import (
+    HELLO_TIMEOUT_S,
+    OUTGOING_FRAMES_MAX,
+    SUPERSEDED_RETRY_AFTER_MS,
+    SUSPENDED_RETRY_AFTER_MS,
+)
+from waypost.hub.links import Link
+from waypost.protocol.errors import RosterError
+from waypost.protocol.index_digest import index_digest
+from waypost.v1 import hub_service_pb2, index_pb2, link_pb2
+
+if TYPE_CHECKING:
+    from waypost.hub.service import Hub
+
+_PROTOCOL = 1
+_Requests = AsyncIterator[hub_service_pb2.AttachRequest]
+
+
+class Attachment:
+    """Runs one stream."""
+
+    def __init__(self, hub: Hub, ori: str) -> None:
+        self._hub = hub
+        self._link = Link(ori, asyncio.Queue(OUTGOING_FRAMES_MAX))
+
+    async def run(self, requests: _Requests) -> AsyncIterator[link_pb2.HubFrame]:
+        """Frames to send, until the stream ends."""
+        hello = await self._hello(requests)
+        link, hub = self._link, self._hub
+        older = hub.links.open(link)
+        if older is not None:
+            await older.end("superseded", SUPERSEDED_RETRY_AFTER_MS)
+        await self._audit(Event.ATTACHED, "")
+        link.roster_version = hello.roster_version
+        waiting = await hub.database.run(lambda c: mailbox.count_waiting(c, link.ori))
+        yield link_pb2.HubFrame(welcome=link_pb2.Welcome(roster_version=hub.roster().version, mail_waiting=waiting))
+        tasks = [asyncio.create_task(self._read(requests)), asyncio.create_task(self._deliver())]
+        link.wake()
+        try:
+            while True:
+                frame = await link.outgoing.get()
+                if frame is None:
+                    return
+                yield frame
+        finally:
+            hub.links.close(link)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._audit(Event.DETACHED, "")
+
+    async def _hello(self, requests: _Requests) -> link_pb2.Hello:
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                first = await anext(requests)
+        except (TimeoutError, StopAsyncIteration):
+            raise Refused("malformed", "the stream did not begin with a hello") from None
+        if not first.frame.HasField("hello") or first.frame.hello.protocol != _PROTOCOL:
+            raise Refused("malformed", f"the stream must begin with a hello of protocol {_PROTOCOL}")
+        return first.frame.hello
+
+    async def _read(self, requests: _Requests) -> None:
+        try:
+            async for request in requests:
+                await self._take(request.frame)
+        except aio.AioRpcError:
+            pass  # the connection is gone; the stream ends below
+        except RosterError:
+            await self._link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
+            return
+        await self._link.outgoing.put(None)
+
+    async def _take(self, frame: link_pb2.NodeFrame) -> None:
+        self._hub.roster().active_member(self._link.ori)
+        if frame.HasField("mail_taken"):
+            await self._mail_taken(frame.mail_taken)
+        elif frame.HasField("post"):
+            await self._post(frame.post)
+        elif frame.HasField("index_digest"):
+            await self._index_digest(frame.index_digest)
+
+    async def _mail_taken(self, taken: link_pb2.MailTaken) -> None:
+        ori, key, moment = self._link.ori, self._hub.key, _now_ms()
+        reason = taken.refused_reason[:40]
+
+        def work(connection: Connection) -> str | None:
+            mail = mailbox.take(connection, ori, taken.mail_id)
+            if mail is None:
+                return None
+            return routing.query_taken(connection, mail, ori, reason, key=key, now_ms=moment)
+
+        asker = await self._hub.database.run(work)
+        self._link.taken(taken.mail_id)
+        if asker is not None:
+            self._hub.links.wake((asker,))
+
+    async def _post(self, post: link_pb2.Post) -> None:
+        ori, roster, key, moment = self._link.ori, self._hub.roster(), self._hub.key, _now_ms()
+        result = link_pb2.PostResult(post_id=post.post_id, accepted=True)
+        try:
+            asker = await self._hub.database.run(
+                lambda c: routing.accept_answer(c, post.message, caller=ori, roster=roster, key=key, now_ms=moment)
+            )
+            if asker is not None:
+                self._hub.links.wake((asker,))
+        except Refused as refusal:
+            result.accepted, result.reason = False, refusal.reason
+            await self._audit(Event.POST_REFUSED, refusal.reason)
+        await self._link.outgoing.put(link_pb2.HubFrame(post_result=result))
+
+    async def _index_digest(self, digest: index_pb2.IndexDigest) -> None:
+        ori, epoch, moment = self._link.ori, self._hub.roster().epoch, _now_ms()
+
+        def work(connection: Connection) -> link_pb2.IndexVerdict:
+            return _compare(connection, ori, digest, epoch, moment)
+
+        verdict = await self._hub.database.run(work)
+        await self._link.outgoing.put(link_pb2.HubFrame(index_verdict=verdict))
+
+    async def _deliver(self) -> None:
+        link, hub = self._link, self._hub
+        while True:
+            await link.woken.wait()
+            link.woken.clear()
+            await self._send_roster()
+            while link.room > 0:
+                after, room = link.last_sent_id, link.room
+                batch = await hub.database.run(lambda c, a=after, r=room: mailbox.waiting(c, link.ori, a, r))  # type: ignore[misc]
+                if not batch:
+                    break
+                for mail in batch:
+                    link.in_flight.add(mail.mail_id)
+                    link.last_sent_id = mail.mail_id
+                    await link.outgoing.put(link_pb2.HubFrame(mail=mail.to_proto()))
+
+    async def _send_roster(self) -> None:
+        link, registrar = self._link, self._hub.registrar
+        roster, envelope = registrar.roster, registrar.envelope
+        if roster is not None and envelope is not None and roster.version > link.roster_version:
+            link.roster_version = roster.version
+            await link.outgoing.put(link_pb2.HubFrame(roster=envelope))
+            member = roster.member(link.ori)
+            if member is None or not member.active:
+                await link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
+
+    async def _audit(self, event: Event, detail: str) -> None:
+        ori = self._link.ori
+        await self._hub.database.run(lambda c: add_audit(c, _now_ms(), event, ori, detail))
+
+
+def _compare(
+    connection: Connection, ori: str, digest: index_pb2.IndexDigest, epoch: int, moment_ms: int
+) -> link_pb2.IndexVerdict:
+    member_id = members.member_ids(connection)[ori]
+    if digest.epoch != epoch:
+        index.clear_agreed(connection, member_id)
+        return link_pb2.IndexVerdict(agrees=False)
+    buckets = index.member_buckets(connection, member_id, epoch)
+    if index_digest(buckets) != digest.digest:
+        index.clear_agreed(connection, member_id)
+        add_audit(connection, moment_ms, Event.INDEX_DIFFERS, ori)
+        return link_pb2.IndexVerdict(agrees=False, bucket_digests=buckets)
+    if digest.complete:
+        index.set_agreed(connection, member_id, epoch, moment_ms)
+        index.drop_other_epochs(connection, member_id, epoch)
+        add_audit(connection, moment_ms, Event.INDEX_AGREED, ori)
+    return link_pb2.IndexVerdict(agrees=True)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

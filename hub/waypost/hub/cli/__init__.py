@@ -1,0 +1,26 @@
+"""`waypost-hub`: the commands of the hub's operator, one module a noun."""
+
+from __future__ import annotations
+
+import typer
+
+from waypost.crypto.errors import CryptoError
+from waypost.hub.cli import demo, epochs, membership, process
+from waypost.hub.errors import HubError
+from waypost.protocol import shell
+from waypost.protocol.errors import ProtocolError
+
+app = typer.Typer(
+    help="The hub of a Waypost federation: it routes what it cannot read.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for module in (process, membership, demo):
+    module.register(app)
+app.add_typer(epochs.app, name="epoch")
+
+
+def main() -> None:
+    """Entry point."""
+    shell.run(app, (HubError, CryptoError, ProtocolError))

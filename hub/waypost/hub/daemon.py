@@ -1,0 +1,220 @@
+"""The hub's process: two servers, the roster's upkeep, and housekeeping; ends cleanly on SIGTERM and SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from sqlalchemy import Connection
+
+from waypost.crypto import pki
+from waypost.crypto.envelope import SigningKey
+from waypost.crypto.errors import KeystoreError
+from waypost.crypto.keystore import Keystore
+from waypost.crypto.serving import renewing_server_credentials, server_options
+from waypost.crypto.split_oprf import HalfKey
+from waypost.hub import mailbox, routing
+from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
+from waypost.hub.enrolment import EnrolmentService
+from waypost.hub.errors import HubError, Refused, SettingsError, TrusteeUnavailable
+from waypost.hub.limits import (
+    HOUSEKEEPING_INTERVAL_S,
+    MEMBERSHIP_POLL_S,
+    RESTART_RETRY_AFTER_MS,
+    ROSTER_RETRY_FIRST_S,
+    ROSTER_RETRY_MAX_S,
+)
+from waypost.hub.links import Links
+from waypost.hub.members import RosterRoots
+from waypost.hub.registrar import Registrar
+from waypost.hub.service import Hub, HubService, now_ms
+from waypost.hub.settings import (
+    Home,
+    Settings,
+    TrusteeIdentity,
+    database_url,
+    index_key_name,
+    read_settings,
+    read_trustee,
+)
+from waypost.hub.trustee_link import TrusteeLink
+from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
+from waypost.v1 import enrolment_service_pb2, hub_service_pb2
+from waypost.v1.enrolment_service_pb2_grpc import add_EnrolmentServiceServicer_to_server
+from waypost.v1.hub_service_pb2_grpc import add_HubServiceServicer_to_server
+
+_log = logging.getLogger("waypost.hub")
+_STOP_GRACE_S: Final = 3.0
+
+
+@dataclass(slots=True)
+class IndexKeys:
+    """Both parties' index keys by epoch: our halves from the keystore, the trustee's public ones as it told them."""
+
+    keystore: Keystore
+    trustee: TrusteeIdentity
+    public: dict[int, bytes]
+
+    def half(self, epoch: int) -> HalfKey:
+        """Our half of an epoch."""
+        return HalfKey.from_bytes(self.keystore.get(index_key_name(epoch)))
+
+    async def prepare(self, epoch: int, link: TrusteeLink) -> None:
+        """Make sure that both halves of an epoch exist."""
+        try:
+            self.keystore.get(index_key_name(epoch))
+        except KeystoreError:
+            self.keystore.put(index_key_name(epoch), HalfKey.generate().to_bytes())
+        if epoch not in self.public:
+            self.public[epoch] = await link.index_key(epoch)
+
+    def roots(self, hub_key: bytes, epoch: int) -> RosterRoots:
+        """What a roster of that epoch names."""
+        return RosterRoots(hub_key, self.trustee.signing_key, epoch, self.half(epoch).public, self.public[epoch])
+
+
+async def serve(home: Home, keystore: Keystore) -> None:
+    """Serve members until told to stop; prints one line when ready."""
+    settings = read_settings(home)
+    trustee = read_trustee(home.trustee)
+    database = Database(open_engine(database_url(home, settings)))
+    key = SigningKey.from_seed(keystore.get("signing"))
+    authority = pki.CertificateAuthority.from_bytes(keystore.get("ca"))
+    link = TrusteeLink(settings.trustee, trustee.ca_pem, authority)
+    keys = IndexKeys(keystore, trustee, {1: trustee.index_key})
+    registrar = Registrar(database, link, key, lambda epoch: keys.roots(key.public, epoch))
+    await registrar.load()
+    if registrar.roster is not None:
+        keys.public[registrar.roster.epoch] = registrar.roster.trustee_index_key
+    cores = os.cpu_count() or 1
+    hub = Hub(
+        key=key,
+        authority=authority,
+        half_key=keys.half,
+        database=database,
+        trustee=link,
+        registrar=registrar,
+        links=Links(),
+        callers=ThreadPoolExecutor(cores, "callers"),
+        cores=ThreadPoolExecutor(cores, "cores"),
+    )
+    registrar.on_publish(lambda: hub.links.wake([each.ori for each in hub.links.all()]))
+    checks = health.aio.HealthServicer()
+    link_server, link_address = await _serve_links(hub, settings, checks)
+    enrol_server, enrol_address = await _serve_enrolment(hub, home, keystore, settings, checks)
+    await database.run(lambda c: _note_addresses(c, link_address, enrol_address))
+    print(  # noqa: T201 - for whoever waits for it
+        f"waypost-hub serving links on {link_address}, enrolment on {enrol_address}", flush=True
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tasks = [asyncio.create_task(_keep_roster(hub, keys)), asyncio.create_task(_housekeeping(hub))]
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await _stop(hub, checks, link_server, enrol_server)
+
+
+async def _stop(hub: Hub, checks: health.aio.HealthServicer, *servers: aio.Server) -> None:
+    await checks.enter_graceful_shutdown()
+    for attached in hub.links.all():
+        await attached.end("restarting", RESTART_RETRY_AFTER_MS)
+    await asyncio.gather(*(server.stop(_STOP_GRACE_S) for server in servers))
+    await hub.trustee.close()
+    hub.callers.shutdown()
+    hub.cores.shutdown()
+    hub.database.close()
+
+
+async def _serve_links(hub: Hub, settings: Settings, checks: health.aio.HealthServicer) -> tuple[aio.Server, str]:
+    server = aio.server(options=server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX))
+    add_HubServiceServicer_to_server(HubService(hub), server)
+    _add_standard(server, checks, hub_service_pb2.DESCRIPTOR.services_by_name["HubService"].full_name)
+    credentials = renewing_server_credentials(hub.authority, pki.HUB_TLS_NAME, hub.authority.certificate_pem)
+    return server, await _start(server, settings.listen, credentials)
+
+
+async def _serve_enrolment(
+    hub: Hub, home: Home, keystore: Keystore, settings: Settings, checks: health.aio.HealthServicer
+) -> tuple[aio.Server, str]:
+    server = aio.server(options=server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX))
+    add_EnrolmentServiceServicer_to_server(EnrolmentService(hub), server)
+    name = enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].full_name
+    _add_standard(server, checks, name)
+    credentials = pki.server_credentials(
+        key_pem=keystore.get("enrol"), certificate_pem=home.enrol_certificate.read_bytes(), client_root_pem=None
+    )
+    return server, await _start(server, settings.enrol_listen, credentials)
+
+
+def _add_standard(server: aio.Server, checks: health.aio.HealthServicer, name: str) -> None:
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    reflection.enable_server_reflection((name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+
+
+async def _start(server: aio.Server, address: str, credentials: object) -> str:
+    try:
+        port = server.add_secure_port(address, credentials)  # type: ignore[arg-type]
+    except RuntimeError:
+        raise SettingsError(f"nothing can listen on {address}", hint="change it in settings.toml") from None
+    await server.start()
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _note_addresses(connection: Connection, link_address: str, enrol_address: str) -> None:
+    put_meta(connection, "link_address", link_address)
+    put_meta(connection, "enrol_address", enrol_address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the operator's commands last asked for: a count of membership changes, and the epoch."""
+
+    membership: int
+    epoch: int
+
+
+def _wanted(connection: Connection) -> _Wanted:
+    return _Wanted(int(get_meta(connection, "membership") or "0"), int(get_meta(connection, "epoch") or "1"))
+
+
+async def _keep_roster(hub: Hub, keys: IndexKeys) -> None:
+    """Publish whatever the operator's commands changed, and renew in time; back off while the trustee is away."""
+    retry_s, done = ROSTER_RETRY_FIRST_S, None
+    while True:
+        try:
+            wanted = await hub.database.run(_wanted)
+            if wanted != done or hub.registrar.renewal_due():
+                await keys.prepare(wanted.epoch, hub.trustee)
+                await hub.registrar.refresh(wanted.epoch)
+                done = wanted
+            retry_s = ROSTER_RETRY_FIRST_S
+            await asyncio.sleep(MEMBERSHIP_POLL_S)
+        except (TrusteeUnavailable, Refused) as error:
+            _log.warning("no new roster: %s", error)
+            await asyncio.sleep(retry_s)
+            retry_s = min(2 * retry_s, ROSTER_RETRY_MAX_S)
+        except HubError:
+            _log.exception("the roster's upkeep failed")
+            await asyncio.sleep(ROSTER_RETRY_MAX_S)
+
+
+async def _housekeeping(hub: Hub) -> None:
+    while True:
+        moment = now_ms()
+        askers = await hub.database.run(lambda c: routing.expire_checks(c, key=hub.key, now_ms=moment))  # noqa: B023
+        hub.links.wake(askers)
+        await hub.database.run(lambda c: mailbox.drop_expired(c, moment))  # noqa: B023
+        await hub.database.run(lambda c: forget_seen(c, moment))  # noqa: B023
+        await hub.database.run(lambda c: routing.forget_delivered(c, moment))  # noqa: B023
+        await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)

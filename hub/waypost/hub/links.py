@@ -1,0 +1,82 @@
+"""Links: which members are attached to this process, and what wakes them.
+
+A link never owns mail. It looks into the mailbox for what it has not sent yet, keeps a bounded number in flight, and
+looks again when it is woken or when something was taken. States of a link:
+
+    opening --hello--> attached --stream ends, superseded, suspended, stopping--> closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from waypost.hub.limits import MAIL_IN_FLIGHT_MAX
+from waypost.v1 import link_pb2
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """One attached member. `outgoing` holds frames to send; None ends the stream."""
+
+    ori: str
+    outgoing: asyncio.Queue[link_pb2.HubFrame | None]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    in_flight: set[int] = field(default_factory=set)
+    last_sent_id: int = 0
+    roster_version: int = 0
+
+    def wake(self) -> None:
+        """Look into the mailbox."""
+        self.woken.set()
+
+    def taken(self, mail_id: int) -> None:
+        """A piece of mail is off the link."""
+        self.in_flight.discard(mail_id)
+        self.woken.set()
+
+    @property
+    def room(self) -> int:
+        """How many more pieces of mail may be in flight."""
+        return MAIL_IN_FLIGHT_MAX - len(self.in_flight)
+
+    async def end(self, reason: str, retry_after_ms: int) -> None:
+        """Say goodbye, and end the stream."""
+        await self.outgoing.put(
+            link_pb2.HubFrame(goodbye=link_pb2.Goodbye(reason=reason, retry_after_ms=retry_after_ms))
+        )
+        await self.outgoing.put(None)
+
+
+class Links:
+    """All links of this process, one per member."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, Link] = {}
+
+    def open(self, link: Link) -> Link | None:
+        """Take up a link; the older one of the same member that it supersedes, if any."""
+        older = self._links.get(link.ori)
+        self._links[link.ori] = link
+        return older
+
+    def close(self, link: Link) -> None:
+        """Forget a link, unless a newer one has taken its place."""
+        if self._links.get(link.ori) is link:
+            del self._links[link.ori]
+
+    def get(self, ori: str) -> Link | None:
+        """The member's link in this process."""
+        return self._links.get(ori)
+
+    def all(self) -> list[Link]:
+        """Every link."""
+        return list(self._links.values())
+
+    def wake(self, oris: Iterable[str]) -> None:
+        """Let these members' links look into the mailbox."""
+        for ori in oris:
+            link = self._links.get(ori)
+            if link is not None:
+                link.wake()

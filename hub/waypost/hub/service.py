@@ -1,0 +1,274 @@
+"""HubService: what members may call. A thin shell: who calls, which transaction, what is sent back.
+
+Every call is made on a connection with a member's certificate, and every signed message on it must be that member's.
+A refusal is audited here, and travels as a status code with "reason: sentence".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc import aio
+from sqlalchemy import Connection, select
+
+from waypost.crypto import pki
+from waypost.crypto.envelope import SigningKey, Verifier
+from waypost.crypto.errors import EnvelopeError, OprfError, PkiError
+from waypost.crypto.serving import utc_now
+from waypost.crypto.split_oprf import HalfKey, evaluate_half
+from waypost.hub import index, members, routing, schema
+from waypost.hub.attachment import Attachment
+from waypost.hub.audit import Event
+from waypost.hub.database import Database, SeenStore, add_audit
+from waypost.hub.errors import HubError, RateExceeded, Refused, TrusteeUnavailable
+from waypost.hub.limits import EVALUATIONS_AT_WORK_MAX
+from waypost.hub.links import Links
+from waypost.hub.registrar import Registrar
+from waypost.hub.trustee_link import TrusteeLink
+from waypost.protocol import limits, names
+from waypost.protocol.errors import RosterError
+from waypost.protocol.roster import Roster
+from waypost.v1 import hub_service_pb2, index_pb2
+from waypost.v1.hub_service_pb2_grpc import HubServiceServicer
+
+_log = logging.getLogger("waypost.hub")
+Context: TypeAlias = "aio.ServicerContext[Any, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What the services share: the party's keys, its tables, its links, and the roster's keeper."""
+
+    key: SigningKey
+    authority: pki.CertificateAuthority
+    half_key: Callable[[int], HalfKey]
+    database: Database
+    trustee: TrusteeLink
+    registrar: Registrar
+    links: Links
+    callers: ThreadPoolExecutor
+    cores: ThreadPoolExecutor
+
+    def roster(self) -> Roster:
+        """The roster in force; Refused while there is none."""
+        roster = self.registrar.roster
+        if roster is None or roster.expired(now_ms()):
+            raise Refused("no-roster", "the hub has no valid roster yet", hint="try again in a minute")
+        return roster
+
+
+class HubService(HubServiceServicer):
+    """HubService of hub_service.proto."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._slots = asyncio.Semaphore(EVALUATIONS_AT_WORK_MAX)
+
+    async def Attach(  # noqa: N802 - the protocol's name
+        self, request_iterator: AsyncIterator[hub_service_pb2.AttachRequest], context: Context
+    ) -> AsyncIterator[hub_service_pb2.AttachResponse]:
+        """One member's link, until either side ends it."""
+        caller = await self._member(context)
+        attachment = Attachment(self._hub, caller)
+        try:
+            async for frame in attachment.run(request_iterator):
+                yield hub_service_pb2.AttachResponse(frame=frame)
+        except HubError as error:
+            await abort(context, error)
+
+    async def Evaluate(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.EvaluateRequest, context: Context
+    ) -> hub_service_pb2.EvaluateResponse:
+        """The trustee's half, then ours."""
+        caller = await self._member(context)
+        try:
+            # Verified here as well, so that a member's slip costs the trustee nothing; replay is the trustee's to see.
+            routing.verify_from_member(
+                request.request,
+                kind=names.EVALUATION_REQUEST,
+                caller=caller,
+                audience=names.TRUSTEE,
+                roster=self._hub.roster(),
+                now_ms=now_ms(),
+            )
+            async with self._slots:
+                return await self._evaluate(request)
+        except (HubError, OprfError) as error:
+            await self._refuse(context, error, Event.EVALUATION_REFUSED, caller)
+
+    async def _evaluate(self, request: hub_service_pb2.EvaluateRequest) -> hub_service_pb2.EvaluateResponse:
+        half = self._hub.half_key(self._hub.roster().epoch)
+        first = await self._hub.trustee.evaluate(request.request)
+        loop = asyncio.get_running_loop()
+        second = await loop.run_in_executor(self._hub.callers, evaluate_half, half, first.elements, self._hub.cores)
+        return hub_service_pb2.EvaluateResponse(
+            trustee=first, hub=index_pb2.Evaluation(elements=second.elements, proof=second.proof)
+        )
+
+    async def Register(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.RegisterRequest, context: Context
+    ) -> hub_service_pb2.RegisterResponse:
+        """Add and withdraw pointers."""
+        caller = await self._member(context)
+        try:
+            roster = self._hub.roster()
+            await self._hub.database.run(lambda c: _register(c, request, caller, roster))
+        except Refused as error:
+            await self._refuse(context, error, Event.REGISTRATION_REFUSED, caller)
+        return hub_service_pb2.RegisterResponse()
+
+    async def ListRegistered(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.ListRegisteredRequest, context: Context
+    ) -> AsyncIterator[hub_service_pb2.ListRegisteredResponse]:
+        """The caller's own tokens in some buckets."""
+        caller = await self._member(context)
+        if any(bucket >= limits.INDEX_BUCKETS for bucket in request.buckets):
+            await abort(context, Refused("malformed", "buckets are numbered 0 to 255"))
+        for bucket in sorted(set(request.buckets)):
+            tokens = await self._hub.database.run(
+                lambda c, b=bucket: _listed(c, caller, request.epoch, b)  # type: ignore[misc]
+            )
+            for start in range(0, len(tokens), limits.LIST_REGISTERED_TOKENS_MAX):
+                part = tokens[start : start + limits.LIST_REGISTERED_TOKENS_MAX]
+                yield hub_service_pb2.ListRegisteredResponse(tokens=part)
+
+    async def SubmitCheck(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.SubmitCheckRequest, context: Context
+    ) -> hub_service_pb2.SubmitCheckResponse:
+        """Accept a check, route it, and give its receipt."""
+        caller = await self._member(context)
+        moment, key = now_ms(), self._hub.key
+        try:
+            roster = self._hub.roster()
+            check = routing.open_check(request.request, request.openings, caller=caller, roster=roster, now_ms=moment)
+            receipt, to_wake = await self._hub.database.run(
+                lambda c: routing.accept_check(c, check, roster=roster, key=key, now_ms=moment)
+            )
+        except Refused as error:
+            await self._refuse(context, error, Event.CHECK_REFUSED, caller)
+        self._hub.links.wake(to_wake)
+        return hub_service_pb2.SubmitCheckResponse(receipt=receipt)
+
+    async def GetRoster(  # noqa: N802 - the protocol's name
+        self, _request: hub_service_pb2.GetRosterRequest, context: Context
+    ) -> hub_service_pb2.GetRosterResponse:
+        """The roster in force."""
+        await self._member(context)
+        return hub_service_pb2.GetRosterResponse(roster=self._hub.registrar.envelope)
+
+    async def RenewCertificate(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.RenewCertificateRequest, context: Context
+    ) -> hub_service_pb2.RenewCertificateResponse:
+        """A fresh certificate for the caller."""
+        caller = await self._member(context)
+        try:
+            pem = self._hub.authority.issue(request.csr_pem, name=caller, server=False, now=utc_now())
+        except PkiError as error:
+            await abort(context, Refused("malformed", str(error)))
+        await self._hub.database.run(lambda c: add_audit(c, now_ms(), Event.CERTIFICATE_RENEWED, caller))
+        return hub_service_pb2.RenewCertificateResponse(certificate_pem=pem)
+
+    async def GetSealingKey(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.GetSealingKeyRequest, context: Context
+    ) -> hub_service_pb2.GetSealingKeyResponse:
+        """A member's sealing key."""
+        await self._member(context)
+        table = schema.members
+        query = select(table.c.sealing_public_key).where(table.c.ori == request.ori)
+        key = await self._hub.database.run(lambda c: c.scalar(query))
+        if key is None:
+            await abort(context, Refused("not-a-member", "no member has this ORI"))
+        return hub_service_pb2.GetSealingKeyResponse(sealing_public_key=key)
+
+    async def _member(self, context: Context) -> str:
+        """The active member whose certificate the caller shows; the call ends otherwise."""
+        caller = "?"
+        try:
+            caller = pki.peer_name({name: tuple(values) for name, values in context.auth_context().items()})
+            self._hub.roster().active_member(caller)
+        except (PkiError, RosterError) as error:
+            reason = error.reason if isinstance(error, RosterError) else "not-a-member"
+            await self._hub.database.run(lambda c: add_audit(c, now_ms(), Event.CALLER_REFUSED, caller, reason))
+            await abort(context, Refused(reason, str(error)))
+        except Refused as error:
+            await abort(context, error)
+        return caller
+
+    async def _refuse(self, context: Context, error: Exception, event: Event, caller: str) -> NoReturn:
+        if isinstance(error, OprfError):
+            error = Refused("malformed", str(error))
+        if isinstance(error, Refused):
+            reason = error.reason
+            await self._hub.database.run(lambda c: add_audit(c, now_ms(), event, caller, reason))
+        await abort(context, error)
+
+
+def _register(connection: Connection, request: hub_service_pb2.RegisterRequest, caller: str, roster: Roster) -> None:
+    try:
+        verified = Verifier((names.HUB,), SeenStore(connection)).verify(
+            request.registration,
+            expected_type=names.REGISTRATION,
+            keys=(roster.active_member(caller).signing_public_key,),
+            sender=caller,
+            now_ms=now_ms(),
+        )
+        message = index_pb2.Registration.FromString(verified.payload)
+    except (EnvelopeError, RosterError) as error:
+        raise Refused(error.reason, str(error), hint=error.hint) from error
+    except DecodeError:
+        raise Refused("malformed", "the registration cannot be read") from None
+    index.check_registration(message, roster.epoch)
+    member_id = members.member_ids(connection)[caller]
+    index.register(connection, member_id, roster.epoch, message.add, message.withdraw)
+    digest = hashlib.sha256(verified.payload).hexdigest()[:16]
+    add_audit(connection, now_ms(), Event.REGISTERED, caller, f"{digest} +{len(message.add)} -{len(message.withdraw)}")
+
+
+def _listed(connection: Connection, caller: str, epoch: int, bucket: int) -> list[bytes]:
+    return list(index.registered(connection, members.member_ids(connection)[caller], epoch, bucket))
+
+
+_CODES = {
+    "malformed": grpc.StatusCode.INVALID_ARGUMENT,
+    "oversized": grpc.StatusCode.INVALID_ARGUMENT,
+    "wrong-opening": grpc.StatusCode.INVALID_ARGUMENT,
+    "wrong-entry": grpc.StatusCode.INVALID_ARGUMENT,
+    "no-authorization": grpc.StatusCode.INVALID_ARGUMENT,
+    "not-a-member": grpc.StatusCode.PERMISSION_DENIED,
+    "suspended": grpc.StatusCode.PERMISSION_DENIED,
+    "purpose-not-allowed": grpc.StatusCode.PERMISSION_DENIED,
+    "unknown-invitation": grpc.StatusCode.PERMISSION_DENIED,
+    "used-invitation": grpc.StatusCode.PERMISSION_DENIED,
+    "expired-invitation": grpc.StatusCode.PERMISSION_DENIED,
+    "not-admitted": grpc.StatusCode.FAILED_PRECONDITION,
+    "wrong-epoch": grpc.StatusCode.FAILED_PRECONDITION,
+    "no-roster": grpc.StatusCode.UNAVAILABLE,
+}
+
+
+async def abort(context: Context, error: Exception) -> NoReturn:
+    """End a call with the status that tells what happened."""
+    if isinstance(error, RateExceeded):
+        code, reason = grpc.StatusCode.RESOURCE_EXHAUSTED, error.reason
+    elif isinstance(error, Refused):
+        code, reason = _CODES.get(error.reason, grpc.StatusCode.UNAUTHENTICATED), error.reason
+    elif isinstance(error, TrusteeUnavailable):
+        code, reason = grpc.StatusCode.UNAVAILABLE, "trustee-unavailable"
+    else:
+        code, reason = grpc.StatusCode.INTERNAL, "internal"
+    _log.info("refused: %s", reason)
+    await context.abort(code, f"{reason}: {error}")
+
+
+def now_ms() -> int:
+    """The clock."""
+    return time.time_ns() // 1_000_000
