@@ -1,0 +1,107 @@
+"""Everything that a node keeps, in one SQLite file: `Store.open(path, column_key)`, then a repository a subject.
+
+Repositories take and give frozen values; SQL stands nowhere else. Several calls become one transaction in
+`with store.writing():`, and several reads one moment's state in `with store.reading():`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final, Self
+
+from waypost.node.errors import StoreError
+from waypost.node.store.books import AuditEntry, AuditRepository, DisclosedRecord, Disclosure, DisclosureRepository
+from waypost.node.store.checks import CheckRepository, StoredAnswer, StoredCheck
+from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
+from waypost.node.store.conduct import ConductRepository, HeldConduct, OfficerConduct
+from waypost.node.store.database import NodeDatabase
+from waypost.node.store.employment import EmploymentKey, EmploymentRepository, OfficerEmployment
+from waypost.node.store.imports import ImportBatch, ImportedFile, ImportRepository
+from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRepository, RosterRepository, StoredRoster
+from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository
+from waypost.node.store.state import StateRepository
+from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
+
+__all__ = [
+    "AuditEntry",
+    "DisclosedRecord",
+    "Disclosure",
+    "EmploymentKey",
+    "HeldConduct",
+    "HeldOfficer",
+    "ImportBatch",
+    "ImportedFile",
+    "IndexedPerson",
+    "OfficerConduct",
+    "OfficerEmployment",
+    "OfficerTokens",
+    "OutgoingMessage",
+    "Store",
+    "StoredAnswer",
+    "StoredCheck",
+    "StoredRoster",
+    "TokenHit",
+]
+
+_KEY_PROOF: Final = "column-key-digest"
+"""State entry: a digest under the column key, by which the wrong keys are noticed before anything is written."""
+
+
+class Store:
+    """An open store. Close it, or use it as a context manager."""
+
+    def __init__(self, database: NodeDatabase, cipher: ColumnCipher) -> None:
+        self._database = database
+        self.employment = EmploymentRepository(database, cipher)
+        self.conduct = ConductRepository(database, cipher)
+        self.officers = OfficerRepository(database, cipher, self.employment, self.conduct)
+        self.imports = ImportRepository(database)
+        self.tokens = TokenRepository(database)
+        self.disclosures = DisclosureRepository(database)
+        self.audit = AuditRepository(database)
+        self.replay = ReplayRepository(database)
+        self.outbox = OutboxRepository(database)
+        self.rosters = RosterRepository(database)
+        self.checks = CheckRepository(database, cipher)
+        self.state = StateRepository(database)
+
+    @classmethod
+    def open(cls, path: Path, column_key: bytes) -> Store:
+        """Open the file, or make it. StoreError when it cannot be used, or belongs to another column key."""
+        cipher = ColumnCipher(column_key)
+        database = NodeDatabase(path)
+        try:
+            store = cls(database, cipher)
+            _require_key(store, cipher, path)
+        except BaseException:
+            database.close()
+            raise
+        return store
+
+    def writing(self) -> AbstractContextManager[None]:
+        """A write transaction around several calls."""
+        return self._database.writing()
+
+    def reading(self) -> AbstractContextManager[None]:
+        """One moment's state for several reads."""
+        return self._database.reading()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _require_key(store: Store, cipher: ColumnCipher, path: Path) -> None:
+    proof = cipher.digest(KEY_DIGEST, b"").hex()
+    held = store.state.get(_KEY_PROOF)
+    if not held:
+        store.state.set(_KEY_PROOF, proof)
+    elif held != proof:
+        raise StoreError(f"{path} was written under other keys", hint="restore node.db and keys from the same backup")

@@ -1,0 +1,100 @@
+"""Employments by officer. One is known by officer, ORI and hire date; a changed one takes the former's place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from waypost.node.records import Employment, SeparationKind
+from waypost.node.store.cipher import EMPLOYMENT_DIGEST, ColumnCipher
+from waypost.node.store.database import NodeDatabase
+from waypost.node.store.values import day_or_none, in_parts, iso, marks
+
+EmploymentKey = tuple[int, str, str]
+"""Officer id, ORI, hire date."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerEmployment:
+    """An employment with the officer it belongs to."""
+
+    officer_id: int
+    employment: Employment
+
+    @property
+    def key(self) -> EmploymentKey:
+        """What it is known by."""
+        return self.officer_id, self.employment.ori, self.employment.hired_on.isoformat()
+
+
+class EmploymentRepository:
+    """All employments."""
+
+    def __init__(self, database: NodeDatabase, cipher: ColumnCipher) -> None:
+        self._db = database
+        self._cipher = cipher
+
+    def digest(self, employment: Employment) -> bytes:
+        """Equal for equal employments; 16 bytes."""
+        content = "\x1f".join(str(value) for value in _values(employment))
+        return self._cipher.digest(EMPLOYMENT_DIGEST, content.encode())
+
+    def held(self) -> dict[EmploymentKey, bytes]:
+        """The digest of every employment."""
+        rows = self._db.rows("SELECT officer_id, ori, hired_on, digest FROM employment")
+        return {(officer_id, ori, hired_on): digest for officer_id, ori, hired_on, digest in rows}
+
+    def put(self, employments: Iterable[OfficerEmployment], import_id: int) -> None:
+        """Add these, or put them in the place of the former ones."""
+        self._db.run_many(
+            _PUT,
+            (
+                (held.officer_id, *_values(held.employment), self.digest(held.employment), import_id)
+                for held in employments
+            ),
+        )
+
+    def of_officers(self, officer_ids: Sequence[int]) -> list[OfficerEmployment]:
+        """The employments of these officers, by hire date."""
+        found: list[OfficerEmployment] = []
+        for part in in_parts(officer_ids):
+            where = f"WHERE officer_id IN ({marks(part)}) ORDER BY hired_on, ori"
+            sql = f"SELECT officer_id, {_COLUMNS} FROM employment {where}"
+            found.extend(OfficerEmployment(row[0], _employment(*row[1:])) for row in self._db.rows(sql, part))
+        return found
+
+    def count(self) -> int:
+        """How many there are."""
+        return self._db.number("SELECT count(*) FROM employment")
+
+
+_COLUMNS = "ori, hired_on, rank, sworn, separated_on, separation_kind, under_investigation"
+_PUT = (
+    f"INSERT INTO employment (officer_id, {_COLUMNS}, digest, import_id, version) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (officer_id, ori, hired_on) DO UPDATE SET "
+    "rank = excluded.rank, sworn = excluded.sworn, separated_on = excluded.separated_on, "
+    "separation_kind = excluded.separation_kind, under_investigation = excluded.under_investigation, "
+    "digest = excluded.digest, import_id = excluded.import_id, version = employment.version + 1"
+)
+
+
+def _values(employment: Employment) -> tuple[object, ...]:
+    return (
+        *(employment.ori, employment.hired_on.isoformat(), employment.rank, int(employment.sworn)),
+        *(iso(employment.separated_on), employment.separation_kind or "", int(employment.under_investigation)),
+    )
+
+
+def _employment(
+    ori: str, hired_on: str, rank: str, sworn: int, separated_on: str, separation_kind: str, under_investigation: int
+) -> Employment:
+    return Employment(
+        ori=ori,
+        rank=rank,
+        sworn=bool(sworn),
+        hired_on=date.fromisoformat(hired_on),
+        separated_on=day_or_none(separated_on),
+        separation_kind=SeparationKind(separation_kind) if separation_kind else None,
+        under_investigation=bool(under_investigation),
+    )
