@@ -24,7 +24,11 @@ from waypost.node.limits import (
     YEAR_MIN,
 )
 from waypost.node.persons import Person
+from waypost.node.states import ORI_STATES
 from waypost.protocol.names import valid_ori
+
+OFFICER_ID_ISSUER: Final = "US"
+"""Issuer of the national officer id, an `Identifier` of kind "officer-id", in files and in checks alike."""
 
 
 class SeparationKind(StrEnum):
@@ -150,6 +154,8 @@ class Employment:
     def __post_init__(self) -> None:
         if not valid_ori(self.ori):
             raise RecordError("ori", "is not an ORI: nine capital letters and digits, the first two a state's code")
+        if self.ori[:2] not in ORI_STATES:
+            raise RecordError("ori", "does not begin with a state's code")
         _require_text("rank", self.rank, RANK_CHARS_MAX)
         _require_year("hired_on", self.hired_on)
         if self.separated_on is None:
@@ -213,11 +219,9 @@ class ConductRecord:
         for column in ("occurred_on", "effective_on"):
             _require_year(column, getattr(self, column))
         _require_order("occurred_on", self.occurred_on, "effective_on", self.effective_on)
-        _require_order("occurred_on", self.occurred_on, "notice_on", self.fair_process.notice_on)
-        _require_order("occurred_on", self.occurred_on, "decided_on", self.fair_process.decided_on)
         if not 0 <= self.amount_cents <= AMOUNT_CENTS_MAX:
             raise RecordError("amount", "is below zero or beyond any judgment")
-        outcome: Final = CertificationAction if self.kind is ConductKind.DECERTIFICATION else ForceOutcome
+        outcome = CertificationAction if self.kind is ConductKind.DECERTIFICATION else ForceOutcome
         if self.force_outcome is not None and not isinstance(self.force_outcome, outcome):
             raise RecordError("force_outcome", f"of a {self.kind} is one of {', '.join(outcome)}")
 

@@ -78,8 +78,20 @@ _DISCLOSURE_COLUMNS = (
 
 
 def _disclosure(row: Row) -> Disclosure:
-    records = tuple(DisclosedRecord(key, version) for key, version in json.loads(row[7]))
-    return Disclosure(*row[:7], records, tuple(json.loads(row[8])), *row[9:])
+    at_ms, check_id, asker, purpose, authorization, reference, officer_id, records, policies, verdict, answer = row
+    return Disclosure(
+        at_ms=at_ms,
+        check_id=check_id,
+        asker=asker,
+        purpose=purpose,
+        authorization_digest=authorization,
+        asker_reference=reference,
+        officer_id=officer_id,
+        records=tuple(DisclosedRecord(key, version) for key, version in json.loads(records)),
+        policies=tuple(json.loads(policies)),
+        verdict=verdict,
+        answer_digest=answer,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,25 @@
+"""`waypost-node`: the commands of an agency's staff, one module a noun. A module's `register` adds its commands."""
+
+from __future__ import annotations
+
+import typer
+
+from waypost.crypto.errors import CryptoError
+from waypost.node.cli import import_, records
+from waypost.node.errors import NodeError
+from waypost.protocol import shell
+from waypost.protocol.errors import ProtocolError
+
+app = typer.Typer(
+    help="An agency's node: it keeps the agency's records, answers checks, and asks them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for module in (import_, records):
+    module.register(app)
+
+
+def main() -> None:
+    """Entry point."""
+    shell.run(app, (NodeError, CryptoError, ProtocolError))

@@ -1,0 +1,125 @@
+"""The cells of one row, read one by one; what is wrong with any of them is collected, not raised.
+
+ 1. White space around a cell does not count.
+ 2. Words are those of records.py; capitals, spaces and hyphens do not count.
+ 3. Dates are written YYYY-MM-DD, exist, and do not lie in the future.
+ 4. Nothing holds control characters (a summary may break lines), or U+FFFD, which stands where an earlier conversion
+    lost a letter.
+
+A reason says which rule a cell breaks and never repeats the cell, so that reasons may be printed and logged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final, TypeVar
+
+Word = TypeVar("Word", bound=StrEnum)
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AMOUNT: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{2}))?")
+_FLAGS: Final = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
+_LINE_BREAKS: Final = str.maketrans("", "", "\t\n\r")
+_LOST: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one cell; `column` is empty when it is the row as a whole."""
+
+    column: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.reason}" if self.column else self.reason
+
+
+class Cells:
+    """One row's cells by column. Reading a wrong one gives None (a text: empty) and adds to `problems`."""
+
+    __slots__ = ("_cells", "problems", "today")
+
+    def __init__(self, columns: Sequence[str], cells: Sequence[str], today: date) -> None:
+        self._cells = dict(zip(columns, map(str.strip, cells), strict=True))
+        self.today = today
+        self.problems: list[Problem] = []
+
+    def refuse(self, column: str, reason: str) -> None:
+        """Note that this cell is wrong."""
+        self.problems.append(Problem(column, reason))
+
+    def text(self, column: str, *, required: bool = False, lines: bool = False) -> str:
+        """A text, maybe empty; `lines`: it may break lines."""
+        cell = self._cells[column]
+        if not cell:
+            if required:
+                self.refuse(column, "is empty")
+        elif _LOST in cell:
+            self.refuse(column, "holds U+FFFD: a letter was lost in an earlier conversion")
+        elif not cell.isprintable() and not (lines and cell.translate(_LINE_BREAKS).isprintable()):
+            self.refuse(column, "holds a line break or another character that cannot be printed")
+        else:
+            return cell
+        return ""
+
+    def day(self, column: str, *, required: bool = False) -> date | None:
+        """A date (rule 3)."""
+        cell = self._cells[column]
+        if not cell:
+            if required:
+                self.refuse(column, "is empty")
+            return None
+        if not _DAY.fullmatch(cell):
+            self.refuse(column, "is not a date written YYYY-MM-DD")
+            return None
+        try:
+            day = date.fromisoformat(cell)
+        except ValueError:
+            self.refuse(column, "is a date that does not exist")
+            return None
+        if day > self.today:
+            self.refuse(column, "is in the future")
+            return None
+        return day
+
+    def word(
+        self, column: str, words: type[Word], *, required: bool = False, others: Mapping[str, Word] | None = None
+    ) -> Word | None:
+        """One of a list of words (rule 2), or another way to write one of them."""
+        cell = self._cells[column]
+        if not cell:
+            if required:
+                self.refuse(column, f"is empty: write one of {', '.join(words)}")
+            return None
+        plain = "_".join(cell.lower().replace("-", " ").replace("_", " ").split())
+        if others and plain in others:
+            return others[plain]
+        try:
+            return words(plain)
+        except ValueError:
+            self.refuse(column, f"is none of {', '.join(words)}")
+            return None
+
+    def flag(self, column: str, *, required: bool = False) -> bool:
+        """Yes or no; empty counts as no unless it is required."""
+        cell = self._cells[column].lower()
+        if cell in _FLAGS:
+            return _FLAGS[cell]
+        if cell or required:
+            self.refuse(column, "is neither yes nor no")
+        return False
+
+    def cents(self, column: str) -> int:
+        """An amount in US dollars, in cents; empty is 0."""
+        cell = self._cells[column]
+        if not cell:
+            return 0
+        parts = _AMOUNT.fullmatch(cell)
+        if parts is None:
+            self.refuse(column, "is not an amount in dollars written 12345.67")
+            return 0
+        return int(parts[1]) * 100 + int(parts[2] or 0)
