@@ -48,7 +48,7 @@ class DisclosureRepository:
         """Enter one; its number."""
         records = json.dumps([[record.record_key, record.version] for record in disclosure.records])
         return self._db.insert(
-            f"INSERT INTO disclosures ({_DISCLOSURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO disclosures ({_DISCLOSURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(disclosure.at_ms, disclosure.check_id, disclosure.asker, disclosure.purpose),
                 *(disclosure.authorization_digest, disclosure.asker_reference, disclosure.officer_id),
