@@ -4,6 +4,10 @@
     ├── RecordError         a value of a record is impossible; `.column` says which
     ├── SettingsError       the node's home folder, settings or passphrase do not serve
     ├── StoreError          the node's database cannot be opened, read or written
+    ├── LinkError           the hub cannot be reached, or refused the node
+    ├── PolicyError         a policy file cannot be read; nothing is disclosed until it is mended
+    ├── CheckError          a check cannot be asked as it was put
+    ├── Refused             their fault: a message breaks a rule; `.reason` is an audit word
     └── IntakeError         a file cannot be imported at all (a wrong row alone is a rejection, not an error)
 
 Every error carries one sentence for people (`str(error)`) and, where there is something to do, a `hint`.
@@ -39,3 +43,23 @@ class StoreError(NodeError):
 
 class IntakeError(NodeError):
     """A file cannot be imported at all; nothing of it was."""
+
+
+class LinkError(NodeError):
+    """The hub cannot be reached, or refused the node."""
+
+
+class PolicyError(NodeError):
+    """A policy file cannot be read; nothing is disclosed until it is mended."""
+
+
+class CheckError(NodeError):
+    """A check cannot be asked as it was put."""
+
+
+class Refused(NodeError):  # noqa: N818 - it is a decision, not a failure
+    """A message breaks a rule; nothing was changed. `reason` is a short fixed word, fit for an audit entry."""
+
+    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason

@@ -1,4 +1,4 @@
-"""Match keys: what of a person is turned into tokens of the blind index. Versioned data, with vectors in tests/vectors/.
+"""Match keys: what of a person is turned into tokens of the blind index. Versioned, with vectors in tests/vectors/.
 
 A key is a scheme and a value; two persons "agree in a scheme" when they have a value of it in common. Values are
 normalized so that what people write differently comes out alike:

@@ -9,7 +9,10 @@ A code is "WP1-" and the unpadded base64url form of:
      2 bytes  port of the enrolment endpoint, big-endian
      2 bytes  port of the link endpoint, big-endian
      9 bytes  the invited ORI, ASCII
-     n bytes  host name or address, UTF-8, 1 to 253 bytes
+     2 bytes  its state, ASCII
+     1 byte   its role (roster.proto)
+     1 byte   length of the host name or address, then that many bytes of UTF-8
+     n bytes  the agency's name, UTF-8: as the roster will have it
      4 bytes  the first bytes of SHA-256 over all of the above: catches a slip in copying, authenticates nothing
 """
 
@@ -27,7 +30,7 @@ from waypost.protocol.limits import JOIN_CODE_CHARS_MAX
 from waypost.protocol.names import valid_ori
 
 _PREFIX: Final = "WP1-"
-_FIXED = struct.Struct(">16s32s32s32sHH9s")
+_FIXED = struct.Struct(">16s32s32s32sHH9s2sBB")
 _SUM_BYTES: Final = 4
 _HINT: Final = "copy the whole line that the hub's operator sent, or ask for a new invitation"
 
@@ -43,6 +46,9 @@ class JoinCode:
     enrolment_port: int
     link_port: int
     ori: str
+    state: str
+    role: int
+    name: str
     host: str
 
     def encode(self) -> str:
@@ -56,8 +62,12 @@ class JoinCode:
                 self.enrolment_port,
                 self.link_port,
                 self.ori.encode("ascii"),
+                self.state.encode("ascii"),
+                self.role,
+                len(self.host.encode()),
             )
             + self.host.encode()
+            + self.name.encode()
         )
         body += hashlib.sha256(body).digest()[:_SUM_BYTES]
         return _PREFIX + base64.urlsafe_b64encode(body).rstrip(b"=").decode("ascii")
@@ -76,13 +86,23 @@ def decode_join_code(text: str) -> JoinCode:
     fixed, rest, check = body[: _FIXED.size], body[_FIXED.size : -_SUM_BYTES], body[-_SUM_BYTES:]
     if len(fixed) < _FIXED.size or not rest or hashlib.sha256(fixed + rest).digest()[:_SUM_BYTES] != check:
         raise JoinCodeError("malformed", "the join code is incomplete or was mistyped", hint=_HINT)
-    secret, certificate, hub_key, trustee_key, enrolment_port, link_port, ori = _FIXED.unpack(fixed)
+    secret, certificate, hub_key, trustee_key, enrolment_port, link_port, ori, state, role, size = _FIXED.unpack(fixed)
     try:
         code = JoinCode(
-            secret, certificate, hub_key, trustee_key, enrolment_port, link_port, ori.decode("ascii"), rest.decode()
+            secret=secret,
+            enrolment_certificate=certificate,
+            hub_key=hub_key,
+            trustee_key=trustee_key,
+            enrolment_port=enrolment_port,
+            link_port=link_port,
+            ori=ori.decode("ascii"),
+            state=state.decode("ascii"),
+            role=role,
+            name=rest[size:].decode(),
+            host=rest[:size].decode(),
         )
     except UnicodeDecodeError as error:
         raise JoinCodeError("malformed", "the join code names no readable host", hint=_HINT) from error
-    if not valid_ori(code.ori):
-        raise JoinCodeError("malformed", "the join code names no ORI", hint=_HINT)
+    if not valid_ori(code.ori) or not code.host or not code.name:
+        raise JoinCodeError("malformed", "the join code names no ORI, agency or host", hint=_HINT)
     return code

@@ -69,8 +69,8 @@ INDEX_CURRENT_MS: Final = 48 * HOUR_MS
 GRPC_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Largest gRPC message either side takes: a roster of 25,000 members with room to spare."""
 
-JOIN_CODE_CHARS_MAX: Final = 600
-"""Longest join code: about 200 characters with a long host name; more is not a join code."""
+JOIN_CODE_CHARS_MAX: Final = 1500
+"""Longest join code: about 260 characters; long host and agency names make it longer, more is not a join code."""
 
 assert ROSTER_RENEW_BEFORE_MS < ROSTER_LIFETIME_MS  # noqa: S101 - relations between bounds, checked at import
 assert CHECK_LIFETIME_MS <= ANSWER_LIFETIME_MS <= RECEIPT_LIFETIME_MS  # noqa: S101

@@ -75,7 +75,7 @@ def invite(
         invitation = members.Invitation(ori, name, state, ROLES[role])
         secret = members.invite(connection, invitation, now_ms, lifetime_ms)
         add_audit(connection, now_ms, Event.INVITED, ori, f"{name}, {role}")
-    code = _code(place, ori, secret, addresses).encode()
+    code = _code(place, invitation, secret, addresses).encode()
     if as_json:
         typer.echo(json.dumps({"ori": ori, "join_code": code, "expires_at_ms": now_ms + lifetime_ms}))
         return
@@ -83,7 +83,9 @@ def invite(
     typer.echo("The trustee's operator admits this ORI with: waypost-trustee admit " + ori)
 
 
-def _code(place: settings.Home, ori: str, secret: bytes, addresses: tuple[str | None, str | None]) -> JoinCode:
+def _code(
+    place: settings.Home, invitation: members.Invitation, secret: bytes, addresses: tuple[str | None, str | None]
+) -> JoinCode:
     wanted = settings.read_settings(place)
     link, enrol = addresses[0] or wanted.listen, addresses[1] or wanted.enrol_listen
     return JoinCode(
@@ -93,7 +95,10 @@ def _code(place: settings.Home, ori: str, secret: bytes, addresses: tuple[str | 
         trustee_key=hashlib.sha256(settings.read_trustee(place.trustee).signing_key).digest(),
         enrolment_port=int(enrol.rpartition(":")[2]),
         link_port=int(link.rpartition(":")[2]),
-        ori=ori,
+        ori=invitation.ori,
+        state=invitation.state,
+        role=invitation.role,
+        name=invitation.name,
         host=wanted.advertise,
     )
 

@@ -1,0 +1,250 @@
+"""Answering a check: from a routed query to a sealed answer in the outbox. One transaction, no network.
+
+1. The request bears the signatures of the asker (an active member of the roster) and of the hub over the same bytes,
+   is of its type, addressed to the hub, and in its time; the roster has not expired.
+2. Every opening fits its commitment, and the epoch is the roster's.
+3. At least one opened token is this node's own; a query without one is refused, and nothing leaves.
+4. A request that was answered before changes nothing: its answer waits in the outbox, or the hub has it.
+5. Each officer the tokens stand for is weighed by the schemes that agree. Below the threshold nothing of him leaves.
+6. Fair process is asked of each record, then policy of the officer and of each record.
+7. The disclosure log and the outbox are written in the same transaction, before anything leaves.
+8. The answer is sealed to the request's one-time key and padded to ANSWER_BYTES_MIN, so that none and ten records look
+   alike to the hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+
+from google.protobuf.message import DecodeError
+
+from waypost.crypto.envelope import SigningKey, Verified, Verifier, sign
+from waypost.crypto.errors import EnvelopeError, SealingError
+from waypost.crypto.freshness import MemoryReplayStore, header_to_proto, new_header
+from waypost.crypto.sealing import SealingContext, seal
+from waypost.node import wire
+from waypost.node.audit import Event
+from waypost.node.errors import Refused
+from waypost.node.fairness import shareable
+from waypost.node.matching import Verdict, weigh
+from waypost.node.policy import Asker, Decision, PolicyEngine, Resource
+from waypost.node.records import ConductRecord, Officer
+from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, Store, TokenHit
+from waypost.protocol import limits, names
+from waypost.protocol.commitments import Opening, verify_openings
+from waypost.protocol.errors import ProtocolError
+from waypost.protocol.roster import Member, Roster
+from waypost.v1 import check_pb2, envelope_pb2, roster_pb2
+
+OUTBOX_ANSWER = "answer"
+_PURPOSES = {
+    check_pb2.PURPOSE_HIRING: "hiring",
+    check_pb2.PURPOSE_CERTIFICATION: "certification",
+    check_pb2.PURPOSE_SELF: "self",
+}
+_ROLES = {
+    roster_pb2.ROLE_AGENCY: "agency",
+    roster_pb2.ROLE_POST: "post",
+    roster_pb2.ROLE_CREDENTIALING_BODY: "credentialing-body",
+}
+_DIGEST_BYTES = 32
+_REFERENCE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """Who answers: the node's ORI and signing key, and its policies (None while they cannot be read)."""
+
+    ori: str
+    key: SigningKey
+    policies: PolicyEngine | None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A verified query: the request, its digest, its asker, and the opened tokens."""
+
+    request: check_pb2.CheckRequest
+    digest: bytes
+    asker: Member
+    tokens: tuple[bytes, ...]
+
+
+def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Roster, now_ms: int, today: date) -> bool:
+    """Answer a routed query (rules 1 to 8): True when an answer was put into the outbox; Refused otherwise."""
+    query = open_query(routed, roster=roster, now_ms=now_ms)
+    header = query.request.header
+    with store.writing():
+        hits = store.tokens.lookup(query.tokens, roster.epoch)
+        if not hits:
+            raise Refused("holds-nothing", "none of the query's tokens is this node's")
+        if own.policies is None:
+            raise Refused("policy-unreadable", "a policy file cannot be read")
+        if not store.replay.add(header.sender, header.message_id, header.expires_at_ms):
+            return False  # rule 4
+        decided = [_decide(officer, agreeing, query, own.policies, today) for officer, agreeing in _group(store, hits)]
+        body = check_pb2.AnswerBody(
+            candidates=[each.candidate for each in decided if each.candidate is not None],
+            records_as_of_ms=store.state.get_int("records-as-of-ms"),
+        )
+        envelope, digest = _sealed(body, query, own, now_ms)
+        store.outbox.add(OUTBOX_ANSWER, header.message_id, envelope.SerializeToString(), now_ms)
+        for each in decided:
+            store.disclosures.add(_entry(each, query, digest, now_ms))
+        disclosed = sum(each.verdict is Verdict.DISCLOSE for each in decided)
+        store.audit.add(
+            AuditEntry(now_ms, Event.QUERY_ANSWERED, header.sender, f"{len(decided)} weighed, {disclosed} disclosed")
+        )
+    return True
+
+
+def open_query(routed: check_pb2.RoutedQuery, *, roster: Roster, now_ms: int) -> Query:
+    """Verify a query without any store (rules 1 and 2)."""
+    if roster.expired(now_ms):
+        raise Refused("roster-expired", "the roster has expired", hint="the link to the hub brings a newer one")
+    try:
+        claimed = check_pb2.CheckRequest.FromString(routed.request.payload)
+        asker = roster.active_member(claimed.header.sender)
+        verified = _verify(routed.request, asker, roster, now_ms)
+        openings = tuple(Opening(entry.slot, entry.salt, entry.token) for entry in routed.openings)
+        verify_openings(claimed.commitments, openings)
+    except DecodeError:
+        raise Refused("malformed", "the query cannot be read") from None
+    except (EnvelopeError, ProtocolError) as error:
+        raise Refused(error.reason, f"the query was refused: {error}") from error
+    if claimed.epoch != roster.epoch:
+        raise Refused("wrong-epoch", "the query is of another index epoch")
+    if claimed.purpose not in _PURPOSES:
+        raise Refused("purpose-not-allowed", "the query names no purpose")
+    digest = hashlib.sha256(verified.payload).digest()
+    return Query(claimed, digest, asker, tuple(opening.token for opening in openings))
+
+
+def _verify(envelope: envelope_pb2.Envelope, asker: Member, roster: Roster, now_ms: int) -> Verified:
+    # Replay is judged later, within the transaction that answers (rule 4).
+    return Verifier((names.HUB,), MemoryReplayStore()).verify(
+        envelope,
+        expected_type=names.CHECK_REQUEST,
+        keys=(asker.signing_public_key, roster.hub_signing_key),
+        required=2,
+        sender=asker.ori,
+        now_ms=now_ms,
+    )
+
+
+def _group(store: Store, hits: list[TokenHit]) -> list[tuple[Officer, frozenset[str]]]:
+    agreeing: dict[int, set[str]] = defaultdict(set)
+    for hit in hits:
+        agreeing[hit.officer_id].add(hit.scheme)
+    return [(officer, frozenset(agreeing[officer.id])) for officer in store.officers.get_many(sorted(agreeing))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    officer_id: int
+    verdict: Verdict
+    records: tuple[ConductRecord, ...]
+    policy_ids: tuple[str, ...]
+    candidate: check_pb2.Candidate | None
+
+
+def _decide(officer: Officer, agreeing: frozenset[str], query: Query, policies: PolicyEngine, today: date) -> _Decided:
+    verdict = weigh(officer.person, agreeing).verdict
+    if verdict is Verdict.NOTHING:
+        return _Decided(officer.id, verdict, (), (), None)
+    asker = Asker(
+        ori=query.asker.ori,
+        role=_ROLES[query.asker.role],
+        state=query.asker.state,
+        purpose=_PURPOSES[query.request.purpose],
+        authorized=len(query.request.authorization_digest) == _DIGEST_BYTES,
+    )
+    whole = policies.decide(asker, Resource("Officer", officer.officer_key, {}))
+    if not whole.allowed:
+        declined = check_pb2.Declined(records=0, policy_ids=whole.policy_ids)
+        candidate = check_pb2.Candidate(verdict=check_pb2.VERDICT_DECLINED, declined=[declined])
+        return _Decided(officer.id, verdict, (), whole.policy_ids, candidate)
+    if verdict is Verdict.REFERRAL:
+        reference = os.urandom(_REFERENCE_BYTES)
+        candidate = check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL, referral_reference=reference)
+        return _Decided(officer.id, verdict, (), whole.policy_ids, candidate)
+    return _disclose(officer, agreeing, asker, policies, whole, today)
+
+
+def _disclose(
+    officer: Officer,
+    agreeing: frozenset[str],
+    asker: Asker,
+    policies: PolicyEngine,
+    whole: Decision,
+    today: date,
+) -> _Decided:
+    records: list[ConductRecord] = []
+    declined: dict[tuple[str, ...], int] = defaultdict(int)
+    ids = set(whole.policy_ids)
+    for record in officer.conduct:
+        if not shareable(record, today):
+            continue  # section 3(b): not even counted
+        decision = policies.decide(asker, _resource(record, today))
+        if decision.allowed:
+            records.append(record)
+        else:
+            declined[decision.policy_ids] += 1
+        ids.update(decision.policy_ids)
+    candidate = wire.candidate_of(officer, records, ssn_agrees="ssn" in agreeing, declined=dict(declined))
+    return _Decided(officer.id, Verdict.DISCLOSE, tuple(records), tuple(sorted(ids)), candidate)
+
+
+def _resource(record: ConductRecord, today: date) -> Resource:
+    facts = record.fair_process
+    decided = facts.decided_on or today
+    return Resource(
+        "Record",
+        record.record_key,
+        {
+            "kind": str(record.kind),
+            "status": str(record.status),
+            "fair_process": shareable(record, today),
+            "hearing": str(facts.hearing or ""),
+            "appeal": str(facts.appeal or ""),
+            "force_type": str(record.force_type or ""),
+            "outcome": str(record.force_outcome or ""),
+            "age_days": (today - decided).days,
+        },
+    )
+
+
+def _sealed(body: check_pb2.AnswerBody, query: Query, own: Self, now_ms: int) -> tuple[envelope_pb2.Envelope, bytes]:
+    request = query.request.header
+    context = SealingContext(names.SEAL_ANSWER, own.ori, request.sender, request.message_id)
+    try:
+        sealed = seal(
+            body.SerializeToString(), query.request.answer_public_key, context, minimum_bytes=limits.ANSWER_BYTES_MIN
+        )
+    except SealingError as error:
+        raise Refused("malformed", f"the query's one-time key does not serve: {error}") from error
+    header = new_header(sender=own.ori, audience=request.sender, now_ms=now_ms, lifetime_ms=limits.ANSWER_LIFETIME_MS)
+    payload = check_pb2.Answer(
+        header=header_to_proto(header), check_id=request.message_id, request_digest=query.digest, sealed_body=sealed
+    ).SerializeToString()
+    return sign(names.ANSWER, payload, own.key), hashlib.sha256(payload).digest()
+
+
+def _entry(decided: _Decided, query: Query, answer_digest: bytes, now_ms: int) -> Disclosure:
+    return Disclosure(
+        at_ms=now_ms,
+        check_id=query.request.header.message_id,
+        asker=query.asker.ori,
+        purpose=_PURPOSES[query.request.purpose],
+        authorization_digest=query.request.authorization_digest,
+        asker_reference=query.request.staff_reference,
+        officer_id=decided.officer_id,
+        records=tuple(DisclosedRecord(record.record_key, record.version) for record in decided.records),
+        policies=decided.policy_ids,
+        verdict=str(decided.verdict),
+        answer_digest=answer_digest,
+    )

@@ -1,0 +1,44 @@
+"""The node's audit events: what each means and what it names. No event names a person."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """A kind of audit entry; MEANING says what each is."""
+
+    JOINED = "joined"
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    ROSTER_ACCEPTED = "roster-accepted"
+    ROSTER_REFUSED = "roster-refused"
+    QUERY_ANSWERED = "query-answered"
+    QUERY_REFUSED = "query-refused"
+    MESSAGE_REFUSED = "message-refused"
+    POST_REFUSED = "post-refused"
+    CHECK_SUBMITTED = "check-submitted"
+    CHECK_FAILED = "check-failed"
+    INDEX_AGREED = "index-agreed"
+    INDEX_MENDED = "index-mended"
+    EVALUATION_REFUSED = "evaluation-refused"
+    CERTIFICATE_RENEWED = "certificate-renewed"
+
+
+MEANING: dict[Event, str] = {
+    Event.JOINED: "The node became a member; subject: its ORI.",
+    Event.ATTACHED: "The link to the hub is up.",
+    Event.DETACHED: "The link to the hub ended; detail: why.",
+    Event.ROSTER_ACCEPTED: "A newer roster is in force; subject: its version.",
+    Event.ROSTER_REFUSED: "A roster was refused; detail: the reason. The one held stays in force.",
+    Event.QUERY_ANSWERED: "A check was answered; subject: the asker; detail: how many officers, how many disclosed.",
+    Event.QUERY_REFUSED: "A check was refused; subject: the asker if known; detail: the reason.",
+    Event.MESSAGE_REFUSED: "An answer or receipt was refused; subject: the sender if known; detail: the reason.",
+    Event.POST_REFUSED: "The hub refused a message of this node; detail: the reason.",
+    Event.CHECK_SUBMITTED: "A check of this node was accepted by the hub; subject: who asked.",
+    Event.CHECK_FAILED: "A check of this node was refused; subject: who asked; detail: the reason.",
+    Event.INDEX_AGREED: "The node's index and the hub's agree; detail: how many tokens.",
+    Event.INDEX_MENDED: "The node's index and the hub's differed and are being mended; detail: how many tokens.",
+    Event.EVALUATION_REFUSED: "Making tokens was refused or failed; detail: the reason.",
+    Event.CERTIFICATE_RENEWED: "The node has a fresh certificate.",
+}

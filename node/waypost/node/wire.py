@@ -1,0 +1,97 @@
+"""Between the node's values and the protocol's messages: the one place where either becomes the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from waypost.node.persons import Identifier, PartialDate, Person, PersonName
+from waypost.node.records import ConductRecord, Employment, Officer
+from waypost.v1 import check_pb2, record_pb2
+
+
+def candidate_of(
+    officer: Officer, records: Sequence[ConductRecord], *, ssn_agrees: bool, declined: dict[tuple[str, ...], int]
+) -> check_pb2.Candidate:
+    """A disclosed officer with the records that may go out. The SSN never does."""
+    person = officer.person
+    return check_pb2.Candidate(
+        verdict=check_pb2.VERDICT_DISCLOSED,
+        officer_key=officer.officer_key,
+        names=[_name(name) for name in person.names],
+        date_of_birth=str(person.date_of_birth),
+        identifiers=[
+            record_pb2.PersonIdentifier(kind=entry.kind, issuer=entry.issuer, value=entry.value)
+            for entry in person.identifiers
+        ],
+        ssn_agrees=ssn_agrees,
+        employments=[_employment(employment) for employment in officer.employment],
+        conduct=[_record(record) for record in records],
+        declined=[check_pb2.Declined(records=count, policy_ids=ids) for ids, count in declined.items()],
+    )
+
+
+def person_of(candidate: check_pb2.Candidate) -> Person:
+    """The person that a disclosed candidate describes; RecordError when the other node sent nonsense."""
+    return Person(
+        names=tuple(
+            PersonName(name.family, name.given, name.middle, name.suffix, name.kind or "legal")
+            for name in candidate.names
+        ),
+        date_of_birth=PartialDate.parse(candidate.date_of_birth),
+        identifiers=tuple(Identifier(entry.kind, entry.issuer, entry.value) for entry in candidate.identifiers),
+    )
+
+
+def _name(name: PersonName) -> record_pb2.PersonName:
+    return record_pb2.PersonName(
+        family=name.family, given=name.given, middle=name.middle, suffix=name.suffix, kind=name.kind
+    )
+
+
+def _employment(employment: Employment) -> record_pb2.Employment:
+    kind = employment.separation_kind
+    return record_pb2.Employment(
+        ori=employment.ori,
+        rank=employment.rank,
+        sworn=employment.sworn,
+        hired_on=_iso(employment.hired_on),
+        separated_on=_iso(employment.separated_on),
+        separation_kind=record_pb2.SeparationKind.Value(f"SEPARATION_KIND_{kind.upper()}") if kind else 0,  # type: ignore[arg-type]
+        under_investigation=employment.under_investigation,
+    )
+
+
+def _record(record: ConductRecord) -> record_pb2.ConductRecord:
+    facts = record.fair_process
+    return record_pb2.ConductRecord(
+        record_key=record.record_key,
+        version=record.version,
+        kind=record_pb2.ConductKind.Value(f"CONDUCT_KIND_{record.kind.upper()}"),
+        occurred_on=_iso(record.occurred_on),
+        effective_on=_iso(record.effective_on),
+        summary=record.summary,
+        force_type=record.force_type or "",
+        force_outcome=record.force_outcome or "",
+        amount_cents=record.amount_cents,
+        authority=record.authority,
+        fair_process=record_pb2.FairProcess(
+            notice_on=_iso(facts.notice_on),
+            hearing=record_pb2.Hearing.Value(f"HEARING_{facts.hearing.upper()}") if facts.hearing else 0,  # type: ignore[arg-type]
+            decided_by=facts.decided_by,
+            decided_on=_iso(facts.decided_on),
+            appeal=record_pb2.Appeal.Value(f"APPEAL_{facts.appeal.upper()}") if facts.appeal else 0,  # type: ignore[arg-type]
+            final_on=_iso(facts.final_on),
+            told_on=_iso(facts.told_on),
+        ),
+        status=record.status,
+    )
+
+
+def _iso(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+def word(name: str, prefix: str) -> str:
+    """An enum's name as people read it: "CONDUCT_KIND_TERMINATION" without its prefix is "termination"."""
+    return name.removeprefix(prefix).replace("_", " ").lower()
