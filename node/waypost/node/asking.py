@@ -241,6 +241,11 @@ def _digest(check: StoredCheck) -> bytes:
     return hashlib.sha256(parse_envelope(check.envelope or b"").payload).digest()
 
 
+def queued_again(check: StoredCheck, now_ms: int) -> StoredCheck:
+    """The check as it was before its request was made: the hub did not take that one, so a new one is made."""
+    return replace(check, state=QUEUED, envelope=None, secret=None, updated_at_ms=now_ms)
+
+
 def failed(check: StoredCheck, reason: str, now_ms: int) -> StoredCheck:
     """The check, refused for good; its one-time key is forgotten."""
     return replace(check, state=FAILED, reason=reason, secret=None, updated_at_ms=now_ms)

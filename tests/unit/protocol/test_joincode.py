@@ -12,7 +12,17 @@ from waypost.protocol.errors import JoinCodeError
 from waypost.protocol.joincode import JoinCode, decode_join_code
 
 CODE = JoinCode(
-    os.urandom(16), os.urandom(32), os.urandom(32), os.urandom(32), 7401, 7400, "CA9900100", "hub.example.gov"
+    secret=os.urandom(16),
+    enrolment_certificate=os.urandom(32),
+    hub_key=os.urandom(32),
+    trustee_key=os.urandom(32),
+    enrolment_port=7401,
+    link_port=7400,
+    ori="CA9900100",
+    state="CA",
+    role=1,
+    name="Harbor Point Police Department",
+    host="hub.example.gov",
 )
 
 
@@ -39,7 +49,7 @@ def test_any_single_slip_in_copying_is_noticed(data: st.DataObject) -> None:
     assert refused.value.hint
 
 
-@given(st.text(max_size=700))
+@given(st.text(max_size=1600))
 @settings(max_examples=80, deadline=None)
 def test_text_that_is_no_code_gives_the_one_error_with_a_hint(text: str) -> None:
     with pytest.raises(JoinCodeError) as refused:

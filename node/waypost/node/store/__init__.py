@@ -100,8 +100,8 @@ class Store:
 
 def _require_key(store: Store, cipher: ColumnCipher, path: Path) -> None:
     proof = cipher.digest(KEY_DIGEST, b"").hex()
-    held = store.state.get(_KEY_PROOF)
-    if not held:
-        store.state.set(_KEY_PROOF, proof)
-    elif held != proof:
+    if not store.state.get(_KEY_PROOF):
+        with store.writing():  # another process may be first
+            store.state.set(_KEY_PROOF, store.state.get(_KEY_PROOF) or proof)
+    if store.state.get(_KEY_PROOF) != proof:
         raise StoreError(f"{path} was written under other keys", hint="restore node.db and keys from the same backup")

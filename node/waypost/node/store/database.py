@@ -5,11 +5,14 @@
    the disk, whatever happens to process or machine.
 3. A write transaction takes the write lock at its beginning (BEGIN IMMEDIATE) and waits for another process's at most
    BUSY_TIMEOUT_MS: the import command and the daemon use the same file at the same time.
-4. One connection, one lock: threads of a process take turns. A transaction within a transaction joins it.
+4. Processes that open the file at once take turns in setting it up (flock on the folder): SQLite itself does not wait
+   where the write-ahead log is switched on.
+5. One connection, one lock: threads of a process take turns. A transaction within a transaction joins it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
@@ -37,8 +40,8 @@ class NodeDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        _make_private(path)
-        with _explained(path):
+        with _alone_in(path.parent), _explained(path):
+            _make_private(path)
             connection = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
             )
@@ -122,18 +125,28 @@ class NodeDatabase:
             self._db.conn.executemany(sql, values)
 
 
-def _make_private(path: Path) -> None:
-    """Rule 1."""
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Rule 4."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            mode = os.fstat(descriptor).st_mode
-        finally:
-            os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise StoreError(
-            f"{path} cannot be opened: {error.strerror}", hint="name the right --home, or look at the folder's owner"
-        ) from None
+        raise StoreError(f"{folder} cannot be opened: {error.strerror}", hint="name the right --home") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_private(path: Path) -> None:
+    """Rule 1. An existing file is only looked at: closing it here would drop the locks of an open connection to it."""
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}", hint="look at the folder's owner") from None
     if mode & _OTHERS:
         raise StoreError(f"{path} can be read by others", hint=f"chmod 600 {path}")
 

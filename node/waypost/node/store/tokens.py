@@ -105,6 +105,12 @@ class TokenRepository:
                     f"UPDATE {table} SET registered = 0 WHERE token = ? AND epoch = ?", ((t, epoch) for t in tokens)
                 )
 
+    def withdraw(self, tokens: Iterable[bytes], epoch: int) -> None:
+        """The hub turned out to hold these, which stand for nobody here: it must forget them."""
+        self._db.run_many(
+            "INSERT OR IGNORE INTO withdrawals (token, epoch) VALUES (?, ?)", ((token, epoch) for token in tokens)
+        )
+
     def to_withdraw(self, epoch: int, limit: int) -> list[bytes]:
         """Tokens that the hub must forget, ascending, at most `limit`."""
         sql = "SELECT token FROM withdrawals WHERE epoch = ? ORDER BY token LIMIT ?"

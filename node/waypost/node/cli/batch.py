@@ -1,0 +1,141 @@
+"""`waypost-node check --batch`: a whole academy class or department, resumable.
+
+Every row becomes a check of its own, named by the file's digest and the row. Running the same file again goes on where
+it stopped: a row that was asked is not asked again.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from waypost.node import asking
+from waypost.node.applicants import inquiry_from_json
+from waypost.node.cli.check import load
+from waypost.node.errors import CheckError
+from waypost.node.intake.cells import Cells
+from waypost.node.intake.people import read_person
+from waypost.node.persons import Person
+from waypost.node.results import Result, facts
+
+if TYPE_CHECKING:
+    from waypost.node.cli.check import _Why
+    from waypost.node.store import Store
+
+ROWS_MAX: Final = 50_000
+"""Applicants of one file: the largest department, screened at once."""
+
+STALL_S: Final = 120.0
+"""Without any change for this long, what is missing counts as pending."""
+
+_REQUIRED: Final = ("family_name", "given_name")
+_OPTIONAL: Final = (
+    *("middle_name", "suffix", "other_names", "date_of_birth", "ssn"),
+    *("cert_state", "cert_number", "officer_id"),
+)
+_POLL_S: Final = 0.2
+
+
+def run_batch(store: Store, path: Path, why: _Why, *, as_json: bool) -> None:
+    """Ask every row of a file, wait for the answers, and print one line per applicant."""
+    digest, rows = _read(path)
+    done = _queue(store, rows, digest, why)
+    results = _wait(store, done, quiet=as_json)
+    if as_json:
+        for row in sorted(results):
+            typer.echo(json.dumps(facts(results[row])))
+        return
+    table = Table("row", "applicant", "candidates", "records", "pending", "coverage")
+    for row in sorted(results):
+        table.add_row(*_summary(row, results[row]))
+    Console().print(table)
+
+
+def _read(path: Path) -> tuple[str, dict[int, Person]]:
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise CheckError(f"{path} cannot be read as UTF-8 text", hint="save the file as CSV UTF-8") from None
+    lines = csv.reader(text.splitlines())
+    header = [column.strip() for column in next(lines, [])]
+    if not set(_COLUMNS) <= set(header):
+        raise CheckError(
+            f"{path} lacks the columns {' and '.join(_COLUMNS)}", hint="columns are those of officers files"
+        )
+    people, today = {}, datetime.now(UTC).date()
+    for number, row in enumerate(lines, start=1):
+        if not any(row):
+            continue
+        if len(row) != len(header):
+            raise CheckError(f"{path}, row {number}: has {len(row)} cells, not {len(header)}", hint="correct the row")
+        cells = Cells([*header, *absent], [*row, *([""] * len(absent))], today)
+        person = read_person(cells)
+        if person is None:
+            problem = cells.problems[0]
+            raise CheckError(f"{path}, row {number}: {problem}", hint="correct the row; nothing was asked yet")
+        people[number] = person
+    if not 0 < len(people) <= ROWS_MAX:
+        raise CheckError(f"{path} holds no applicant, or more than {ROWS_MAX}", hint="split the file")
+    return hashlib.sha256(data).hexdigest()[:32], people
+
+
+def _queue(store: Store, people: dict[int, Person], digest: str, why: _Why) -> dict[int, bytes]:
+    """Queue what was not asked yet; the check's id of every row."""
+    known: dict[int, bytes] = {}
+    for check in store.checks.newest(10 * ROWS_MAX):
+        inquiry = inquiry_from_json(check.request_json)
+        if inquiry.batch == digest and inquiry.purpose == why.purpose and check.state != asking.FAILED:
+            known[inquiry.row] = check.id
+    now_ms = time.time_ns() // 1_000_000
+    with store.writing():
+        for row, person in people.items():
+            if row not in known:
+                check = asking.new_check(why.inquiry(person, digest, row), now_ms + row)
+                store.checks.add(check)
+                known[row] = check.id
+    return known
+
+
+def _wait(store: Store, checks: dict[int, bytes], *, quiet: bool) -> dict[int, Result]:
+    results: dict[int, Result] = {}
+    columns = (TextColumn("applicants"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
+        task = progress.add_task("", total=len(checks))
+        open_rows, last_change = dict(checks), time.monotonic()
+        while open_rows and time.monotonic() - last_change < STALL_S:
+            for row, check_id in list(open_rows.items()):
+                held = store.checks.get(check_id)
+                if held is None or held.state in {asking.QUEUED, asking.READY}:
+                    break  # they are made in this order, so nothing after this one is further
+                result = load(store, check_id)
+                if result.complete or held.state == asking.FAILED:
+                    results[row] = result
+                    del open_rows[row]
+                    last_change = time.monotonic()
+            progress.update(task, completed=len(results))
+            if open_rows:
+                time.sleep(_POLL_S)
+    for row, check_id in open_rows.items():
+        results[row] = load(store, check_id)
+    return results
+
+
+def _summary(row: int, result: Result) -> tuple[str, ...]:
+    name = result.inquiry.person.names[0]
+    found = ", ".join(f"{each.ori} {each.comparison.confidence}" for each in result.candidates) or "none"
+    records = sum(len(each.candidate.conduct) for each in result.candidates)
+    coverage = result.coverage
+    covered = f"{coverage.current} of {coverage.members}" if coverage is not None else "not asked yet"
+    state = result.check.reason if result.check.state == asking.FAILED else found
+    return (str(row), f"{name.family}, {name.given}", state, str(records), ", ".join(result.pending), covered)

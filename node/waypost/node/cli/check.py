@@ -1,0 +1,244 @@
+"""`waypost-node check`: ask what happened at an applicant's earlier agencies, for one person or a whole file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
+
+if TYPE_CHECKING:
+    from waypost.node.applicants import Inquiry
+    from waypost.node.persons import Identifier, Person, PersonName
+    from waypost.node.results import Result
+    from waypost.node.store import Store
+
+_REFERENCE_CHARS_MAX = 100
+_STAFF_CHARS_MAX = 64
+_POLL_S = 0.1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(check)
+
+
+def check(
+    home: HomeOption,
+    purpose: Annotated[str, typer.Option(help="hiring, certification (POST boards) or self.")],
+    by: Annotated[str, typer.Option("--by", help="Who asks: a staff reference that your agency can resolve.")],
+    family: Annotated[str, typer.Option(help="Family name.")] = "",
+    given: Annotated[str, typer.Option(help="Given name.")] = "",
+    middle: Annotated[str, typer.Option(help="Middle name or initial.")] = "",
+    suffix: Annotated[str, typer.Option(help="Jr, Sr, II ...")] = "",
+    dob: Annotated[str, typer.Option(help="Date of birth, YYYY-MM-DD (or YYYY-MM, YYYY).")] = "",
+    cert: Annotated[list[str] | None, typer.Option(help="Certification, STATE:NUMBER; may be repeated.")] = None,
+    officer_id: Annotated[list[str] | None, typer.Option(help="Officer number, ISSUER:NUMBER or NUMBER.")] = None,
+    ssn_prompt: Annotated[bool, typer.Option("--ssn-prompt", help="Ask for the SSN; never on a command line.")] = False,
+    other_name: Annotated[list[str] | None, typer.Option(help='A former name, "FAMILY, GIVEN"; repeatable.')] = None,
+    authorization: Annotated[
+        str, typer.Option(help="The applicant's signed authorization: a file, or your reference to it.")
+    ] = "",
+    wait: Annotated[str, typer.Option(help="How long to wait for answers: 60s, 5m.")] = "60s",
+    batch: Annotated[Path | None, typer.Option(help="A CSV of applicants to check instead.")] = None,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check one applicant, or a file of them. Answers that come later are kept: see `checks`."""
+    from waypost.node import settings
+
+    wait_s = _seconds(wait)
+    reference, digest = _authorization(authorization, purpose)
+    why = _Why(purpose, reference, digest, _staff(by))
+    keys = settings.open_keys(home, passphrase_file)
+    with settings.open_store(home, keys) as store:
+        _require_daemon(home)
+        if batch is not None:
+            from waypost.node.cli.batch import run_batch
+
+            run_batch(store, batch, why, as_json=as_json)
+            return
+        ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
+        person = _person(
+            _names(family, given, middle, suffix, other_name or []), dob, ssn, _numbers(cert or [], officer_id or [])
+        )
+        _one(store, why.inquiry(person), wait_s, as_json=as_json)
+
+
+class _Why:
+    """What every check of this command is logged with."""
+
+    def __init__(self, purpose: str, reference: str, digest: bytes, staff: str) -> None:
+        from waypost.node.applicants import PURPOSES
+        from waypost.node.errors import CheckError
+
+        if purpose not in PURPOSES:
+            raise CheckError(f"{purpose!r} is no purpose", hint="one of: " + ", ".join(PURPOSES))
+        self.purpose, self.reference, self.digest, self.staff = purpose, reference, digest, staff
+
+    def inquiry(self, person: Person, batch: str = "", row: int = 0) -> Inquiry:
+        """An inquiry about one person."""
+        from waypost.node.applicants import Inquiry
+
+        return Inquiry(person, self.purpose, self.reference, self.digest, self.staff, batch, row)
+
+
+def _one(store: Store, inquiry: Inquiry, wait_s: float, *, as_json: bool) -> None:
+    from waypost.node import asking
+    from waypost.node.cli.show import show
+    from waypost.node.errors import CheckError
+    from waypost.node.results import facts
+
+    queued = asking.new_check(inquiry, time.time_ns() // 1_000_000)
+    store.checks.add(queued)
+    result = _wait(store, queued.id, wait_s, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(facts(result)))
+    else:
+        show(result, member_names(store), Console())
+    if result.check.state == asking.FAILED:
+        raise CheckError("the hub refused the check", hint=result.check.reason)
+
+
+def _wait(store: Store, check_id: bytes, wait_s: float, *, quiet: bool) -> Result:
+    from waypost.node import asking
+
+    deadline = time.monotonic() + wait_s
+    with Console(stderr=True, quiet=quiet).status("asking the hub …") as status:
+        while True:
+            result = load(store, check_id)
+            responses = len(asking.matched_oris(result.check))
+            if result.check.state == asking.FAILED or result.complete or time.monotonic() > deadline:
+                return result
+            if result.coverage is not None:
+                status.update(f"{responses - len(result.pending)} of {responses} members have answered …")
+            time.sleep(_POLL_S)
+
+
+def load(store: Store, check_id: bytes) -> Result:
+    """A check's present result; CheckError when there is no such check."""
+    from waypost.node.errors import CheckError
+    from waypost.node.results import result_of
+
+    with store.reading():
+        held = store.checks.get(check_id)
+        if held is None:
+            raise CheckError("there is no check of that id", hint="waypost-node checks list shows them")
+        return result_of(held, store.checks.answers(check_id))
+
+
+def member_names(store: Store) -> dict[str, str]:
+    """Names of members by ORI, from the roster in force."""
+    from waypost.crypto.envelope import parse_envelope
+    from waypost.protocol.roster import parse_roster
+
+    held = store.rosters.newest()
+    if held is None:
+        return {}
+    roster = parse_roster(parse_envelope(held.envelope).payload)
+    return {ori: member.name for ori, member in roster.members.items()}
+
+
+def _require_daemon(home: Path) -> None:
+    from waypost.node.daemon import ServeLock
+    from waypost.node.errors import CheckError
+    from waypost.node.federation import read_federation
+
+    read_federation(home)
+    if not ServeLock(home).held_by_another():
+        raise CheckError("the node is not running, so nobody would ask", hint=f"waypost-node serve --home {home}")
+
+
+def _authorization(authorization: str, purpose: str) -> tuple[str, bytes]:
+    from waypost.node.errors import CheckError
+
+    if not authorization:
+        if purpose == "hiring":
+            raise CheckError(
+                "a hiring check needs the applicant's signed authorization",
+                hint="name its file, or your reference to it, with --authorization",
+            )
+        return "", b""
+    path = Path(authorization)
+    if path.is_file():
+        return path.name[:_REFERENCE_CHARS_MAX], hashlib.sha256(path.read_bytes()).digest()
+    if len(authorization) > _REFERENCE_CHARS_MAX or not authorization.isprintable():
+        raise CheckError(f"a reference has at most {_REFERENCE_CHARS_MAX} printable characters")
+    return authorization, hashlib.sha256(authorization.encode()).digest()
+
+
+def _staff(by: str) -> str:
+    from waypost.node.errors import CheckError
+
+    if not 0 < len(by) <= _STAFF_CHARS_MAX or not by.isprintable():
+        raise CheckError(f"--by is a staff reference of 1 to {_STAFF_CHARS_MAX} characters", hint="for example BG-07")
+    return by
+
+
+def _seconds(text: str) -> float:
+    from waypost.node.errors import CheckError
+
+    match = re.fullmatch(r"(\d{1,5})([sm]?)", text)
+    if match is None:
+        raise CheckError(f"{text!r} is no time to wait", hint="write 60s or 5m")
+    return int(match[1]) * (60 if match[2] == "m" else 1)
+
+
+def _names(family: str, given: str, middle: str, suffix: str, others: list[str]) -> tuple[PersonName, ...]:
+    from waypost.node.errors import CheckError
+    from waypost.node.persons import PersonName
+
+    if not family or not given:
+        raise CheckError("the applicant's name is missing", hint="--family NAME --given NAME, or --batch FILE")
+    names = [PersonName(family.strip(), given.strip(), middle.strip(), suffix.strip())]
+    for other in others:
+        former, comma, first = other.partition(",")
+        if not comma or not former.strip() or not first.strip():
+            raise CheckError(f"{other!r} is not a name", hint='write --other-name "FAMILY, GIVEN"')
+        names.append(PersonName(former.strip(), first.strip(), kind="former"))
+    return tuple(names)
+
+
+def _numbers(certs: list[str], officer_ids: list[str]) -> tuple[Identifier, ...]:
+    from waypost.node.errors import CheckError
+    from waypost.node.persons import Identifier
+    from waypost.node.records import OFFICER_ID_ISSUER
+
+    numbers = []
+    for cert in certs:
+        state, colon, number = cert.partition(":")
+        if not colon or not re.fullmatch(r"[A-Za-z]{2}", state) or not number.strip():
+            raise CheckError(f"{cert!r} is no certification", hint="write --cert CA:P12345")
+        numbers.append(Identifier("cert", state.upper(), number.strip()))
+    for entry in officer_ids:
+        issuer, colon, number = entry.partition(":")
+        numbers.append(
+            Identifier("officer-id", issuer if colon else OFFICER_ID_ISSUER, (number if colon else entry).strip())
+        )
+    return tuple(numbers)
+
+
+def _person(names: tuple[PersonName, ...], dob: str, ssn: str, numbers: tuple[Identifier, ...]) -> Person:
+    from waypost.node.errors import CheckError, RecordError
+    from waypost.node.persons import PartialDate, Person
+
+    digits = re.sub(r"\D", "", ssn)
+    try:
+        born = PartialDate.parse(dob)
+        last4 = digits if len(digits) == 4 else ""  # noqa: PLR2004 - the last four digits alone
+        return Person(names, born, "" if last4 else digits, last4, numbers)
+    except RecordError as error:
+        raise CheckError(f"{error.column.replace('_', ' ')} {error}", hint="correct it and ask again") from error
+
+
+def moment(at_ms: int) -> str:
+    """A time for people."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,106 @@
+"""`waypost-node checks list | show | receipt`: what was asked, and what has come of it since."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
+
+if TYPE_CHECKING:
+    from waypost.node.store import Store
+
+app = typer.Typer(help="Checks that this node has asked.", no_args_is_help=True)
+_LISTED = 50
+_IdArgument = Annotated[str, typer.Argument(help="The check's id, or its beginning.")]
+
+
+def register(parent: typer.Typer) -> None:
+    """Add this noun."""
+    parent.add_typer(app, name="checks")
+
+
+@app.command("list")
+def list_checks(
+    home: HomeOption,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = _LISTED,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the newest checks."""
+    from waypost.node import settings
+    from waypost.node.cli.check import load, moment
+    from waypost.node.results import facts
+
+    with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
+        results = [load(store, check.id) for check in store.checks.newest(count)]
+    if as_json:
+        for result in results:
+            typer.echo(json.dumps(facts(result)))
+        return
+    table = Table("check", "asked", "applicant", "by", "state", "candidates", "pending")
+    for result in results:
+        name = result.inquiry.person.names[0]
+        table.add_row(
+            result.check.id.hex()[:8],
+            moment(result.check.created_at_ms),
+            f"{name.family}, {name.given}",
+            result.inquiry.staff,
+            result.check.state,
+            str(len(result.candidates)),
+            ", ".join(result.pending),
+        )
+    Console().print(table)
+
+
+@app.command("show")
+def show_check(
+    check: _IdArgument, home: HomeOption, passphrase_file: PassphraseOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one check with everything that has arrived by now."""
+    from waypost.node import settings
+    from waypost.node.cli.check import load, member_names
+    from waypost.node.cli.show import show
+    from waypost.node.results import facts
+
+    with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
+        result = load(store, _find(store, check))
+        names = member_names(store)
+    if as_json:
+        typer.echo(json.dumps(facts(result)))
+    else:
+        show(result, names, Console())
+
+
+@app.command("receipt")
+def save_receipt(
+    check: _IdArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the signed receipt.")],
+    home: HomeOption,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Write a check's signed receipt to a file."""
+    from waypost.node import settings
+    from waypost.node.errors import CheckError
+
+    with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
+        held = store.checks.get(_find(store, check))
+    if held is None or held.receipt is None:
+        raise CheckError("the hub has not taken this check yet, so there is no receipt", hint="try again later")
+    output.write_bytes(held.receipt)
+    typer.echo(f"Wrote {output}.")
+
+
+def _find(store: Store, text: str) -> bytes:
+    from waypost.node.errors import CheckError
+
+    found = [check.id for check in store.checks.newest(100_000) if check.id.hex().startswith(text.lower())]
+    if len(found) != 1:
+        what = "no check's id begins" if not found else "several checks' ids begin"
+        raise CheckError(f"{what} with {text[:32]!r}", hint="waypost-node checks list shows them")
+    return found[0]

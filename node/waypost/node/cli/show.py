@@ -1,0 +1,120 @@
+"""How a check's result is shown on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+
+from waypost.node import wire
+from waypost.node.matching import Agreement
+from waypost.node.results import FoundCandidate, Result, conduct_word, separation_word
+from waypost.v1 import check_pb2, record_pb2
+
+_COLORS = {"confirmed": "green", "probable": "yellow", "possible": "cyan"}
+_MARKS = {
+    Agreement.SAME: "[green]same[/green]",
+    Agreement.SIMILAR: "[yellow]similar[/yellow]",
+    Agreement.DIFFERENT: "[red]different[/red]",
+    Agreement.UNKNOWN: "[dim]-[/dim]",
+}
+
+
+def show(result: Result, names: dict[str, str], console: Console) -> None:
+    """Print a whole result: candidates by confidence, the timeline, the records, and what stood behind it."""
+    if result.check.state == "failed":
+        console.print(f"[red]The check was refused.[/red] {result.check.reason}")
+        return
+    for found in result.candidates:
+        _candidate(found, names, console)
+    _timeline(result, names, console)
+    _others(result, names, console)
+    _coverage(result, names, console)
+
+
+def _candidate(found: FoundCandidate, names: dict[str, str], console: Console) -> None:
+    confidence = found.comparison.confidence.value
+    color = _COLORS[confidence]
+    title = (
+        f"[{color}]{confidence.upper()}[/{color}]  {_named(found.ori, names)}, officer {found.candidate.officer_key}"
+    )
+    console.print(Rule(title, align="left"))
+    table = Table("field", "applicant", "their record", "", box=None, padding=(0, 2), show_edge=False)
+    for field in found.comparison.fields:
+        if field.agreement is not Agreement.UNKNOWN or field.record:
+            table.add_row(field.field, field.applicant or "-", field.record or "-", _MARKS[field.agreement])
+    console.print(table)
+    for record in found.candidate.conduct:
+        _record(record, console)
+    if not found.candidate.conduct:
+        console.print("  no conduct record that may be shared")
+    console.print()
+
+
+def _record(record: record_pb2.ConductRecord, console: Console) -> None:
+    facts = record.fair_process
+    outcome = f" ({record.force_outcome.replace('_', ' ')})" if record.force_outcome else ""
+    console.print(f"\n  [bold]{conduct_word(record)}[/bold]{outcome}, {record.record_key} v{record.version}")
+    console.print(f"    {record.summary}")
+    happened = f"occurred {record.occurred_on}" if record.occurred_on else "date of occurrence not recorded"
+    amount = f", amount ${record.amount_cents / 100:,.2f}" if record.amount_cents else ""
+    force = f", force: {record.force_type.replace('_', ' ')}" if record.force_type else ""
+    console.print(f"    {happened}{force}{amount}; kept by {record.authority or 'the agency'}")
+    hearing = wire.word(record_pb2.Hearing.Name(facts.hearing), "HEARING_")
+    appeal = wire.word(record_pb2.Appeal.Name(facts.appeal), "APPEAL_")
+    console.print(
+        f"    [dim]fair process: notice {facts.notice_on}, hearing {hearing}, decided {facts.decided_on} by "
+        f"{facts.decided_by}, appeal {appeal}, final {facts.final_on}, officer told {facts.told_on}[/dim]"
+    )
+
+
+def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
+    stints = sorted(
+        {
+            (entry.hired_on, entry.separated_on, entry.ori, entry.rank, separation_word(entry))
+            for found in result.candidates
+            for entry in found.candidate.employments
+        }
+    )
+    if not stints:
+        return
+    table = Table("from", "to", "agency", "rank", "separation", title="Employment", title_justify="left")
+    for hired, separated, ori, rank, how in stints:
+        table.add_row(hired, separated or "present", _named(ori, names), rank, how)
+    console.print(table)
+
+
+def _others(result: Result, names: dict[str, str], console: Console) -> None:
+    for ori in result.referrals:
+        console.print(f"{_named(ori, names)}: may know the person, but the agreement does not suffice to disclose.")
+    for ori, policy in result.declined:
+        console.print(f"{_named(ori, names)}: kept something back under policy {policy}.")
+    for ori, reason in result.refused:
+        console.print(f"[red]{_named(ori, names)}: refused the check ({reason}).[/red]")
+    for ori in result.pending:
+        console.print(f"[yellow]{_named(ori, names)}: has not answered yet.[/yellow] Its answer is kept when it comes.")
+
+
+def _coverage(result: Result, names: dict[str, str], console: Console) -> None:
+    coverage = result.coverage
+    if coverage is None:
+        console.print("The hub has not taken the check yet; it is kept and goes out when the link is up.")
+        return
+    if not result.candidates:
+        found = "No record found" if result.complete and not result.referrals else "Nothing disclosed so far"
+        console.print(f"[bold]{found}[/bold] among the members below.")
+    console.print(_coverage_words(coverage, names))
+    console.print(f"[dim]check {result.check.id.hex()}; its signed receipt is kept[/dim]")
+
+
+def _coverage_words(coverage: check_pb2.Coverage, names: dict[str, str]) -> str:
+    words = f"Coverage: the indexes of {coverage.current} of {coverage.members} other members were current."
+    if coverage.stale_oris:
+        listed = ", ".join(_named(ori, names) for ori in list(coverage.stale_oris)[:10])
+        more = len(coverage.stale_oris) - 10
+        words += f" Not current, so records may be missing: {listed}{f' and {more} more' if more > 0 else ''}."
+    return words
+
+
+def _named(ori: str, names: dict[str, str]) -> str:
+    return f"{names[ori]} ({ori})" if ori in names else ori

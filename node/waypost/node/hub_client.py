@@ -1,0 +1,112 @@
+"""The node's calls to the hub over mutual TLS, and what their failures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from grpc import aio
+
+from waypost.crypto import pki
+from waypost.crypto.serving import channel_options, utc_now
+from waypost.node.errors import LinkError, Refused
+from waypost.node.federation import authority_path, certificate_path
+from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
+from waypost.v1 import envelope_pb2, hub_service_pb2
+from waypost.v1.hub_service_pb2_grpc import HubServiceStub
+
+if TYPE_CHECKING:
+    from waypost.v1.hub_service_pb2_grpc import HubServiceAsyncStub
+
+CALL_TIMEOUT_S: Final = 120.0
+"""Longest wait for a call: the trustee may be busy with other members' batches."""
+
+_WORLD: Final = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+"""What may be different the next time: the network, a restart, a spent rate or budget."""
+
+
+class HubClient:
+    """A channel to the hub with the node's present certificate."""
+
+    def __init__(self, address: str, home: Path, tls_key: bytes) -> None:
+        self._home = home
+        self._tls_key = tls_key
+        credentials = pki.channel_credentials(
+            root_pem=authority_path(home).read_bytes(),
+            key_pem=tls_key,
+            certificate_pem=certificate_path(home).read_bytes(),
+        )
+        options = channel_options(pki.HUB_TLS_NAME, message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
+        # Back-off between tries is the link's own subject; the channel must not add another.
+        options += [("grpc.max_reconnect_backoff_ms", 1000), ("grpc.initial_reconnect_backoff_ms", 200)]
+        self._channel = aio.secure_channel(address, credentials, options=options)
+        self.stub: HubServiceAsyncStub = HubServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def evaluate(self, request: hub_service_pb2.EvaluateRequest) -> hub_service_pb2.EvaluateResponse:
+        """HubService.Evaluate."""
+        try:
+            return await self.stub.Evaluate(request, timeout=CALL_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise told(error) from error
+
+    async def register(self, request: hub_service_pb2.RegisterRequest) -> None:
+        """HubService.Register."""
+        try:
+            await self.stub.Register(request, timeout=CALL_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise told(error) from error
+
+    async def list_registered(self, epoch: int, buckets: Sequence[int]) -> list[bytes]:
+        """HubService.ListRegistered, all messages together."""
+        tokens: list[bytes] = []
+        request = hub_service_pb2.ListRegisteredRequest(epoch=epoch, buckets=buckets)
+        try:
+            async for response in self.stub.ListRegistered(request, timeout=CALL_TIMEOUT_S):
+                tokens.extend(response.tokens)
+        except aio.AioRpcError as error:
+            raise told(error) from error
+        return tokens
+
+    async def submit_check(self, request: hub_service_pb2.SubmitCheckRequest) -> envelope_pb2.Envelope:
+        """HubService.SubmitCheck: the receipt."""
+        try:
+            response = await self.stub.SubmitCheck(request, timeout=CALL_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise told(error) from error
+        return response.receipt
+
+    async def renew_certificate_if_due(self, ori: str) -> bool:
+        """Fetch a fresh certificate when two thirds of the present one's life are over; the next channel shows it."""
+        path = certificate_path(self._home)
+        if not pki.renewal_due(path.read_bytes(), now=utc_now()):
+            return False
+        request = hub_service_pb2.RenewCertificateRequest(csr_pem=pki.make_csr(self._tls_key, ori))
+        try:
+            response = await self.stub.RenewCertificate(request, timeout=CALL_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise told(error) from error
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(response.certificate_pem)
+        fresh.replace(path)
+        return True
+
+
+def told(error: aio.AioRpcError) -> Refused | LinkError:
+    """What a failed call means: Refused when the hub said no for good, LinkError when it may be different next time."""
+    reason, _, sentence = (error.details() or "").partition(": ")
+    if error.code() in _WORLD or reason in {"no-roster", "trustee-unavailable"}:
+        return LinkError(sentence or "the hub cannot be reached", hint="the node tries again by itself")
+    return Refused(reason or "refused", sentence or "the hub refused the call")

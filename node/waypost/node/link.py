@@ -1,0 +1,144 @@
+"""The link: one stream to the hub that comes back, whatever happens to it.
+
+    waiting     --back-off over--> connecting
+    connecting  --Welcome--------> attached
+    connecting  --failed---------> waiting (back-off doubled)
+    attached    --stream ended---> waiting (back-off from the start)
+    attached    --Goodbye--------> waiting (at least as long as the hub asks)
+    any         --asked to stop--> gone
+
+1. Back-off doubles from BACKOFF_FIRST_S to BACKOFF_MAX_S with full jitter, and never gives up.
+2. Mail is acknowledged only after its effect is stored. What is not acknowledged comes again, and is recognized.
+3. A post stays in the outbox until the hub has said what became of it; after a reconnection all of them go up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from grpc import aio
+
+from waypost.node.errors import LinkError
+from waypost.node.hub_client import HubClient, told
+from waypost.v1 import hub_service_pb2, link_pb2
+
+_log = logging.getLogger("waypost.node")
+
+BACKOFF_FIRST_S: Final = 0.5
+BACKOFF_MAX_S: Final = 60.0
+CONNECT_TIMEOUT_S: Final = 20.0
+"""From the first try of a connection until Welcome."""
+OUTGOING_FRAMES_MAX: Final = 256
+PROTOCOL: Final = 1
+_Stream: TypeAlias = "aio.StreamStreamCall[hub_service_pb2.AttachRequest, hub_service_pb2.AttachResponse]"
+
+
+class LinkState(StrEnum):
+    """The states drawn above."""
+
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    ATTACHED = "attached"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvents:
+    """What the owner of a link does: `hello` makes the first frame, the others run in the link's task."""
+
+    hello: Callable[[], Awaitable[link_pb2.Hello]]
+    attached: Callable[[HubClient], Awaitable[None]]
+    frame: Callable[[link_pb2.HubFrame], Awaitable[None]]
+    detached: Callable[[str], Awaitable[None]]
+
+
+def back_off(failures: int, jitter: float) -> float:
+    """Seconds to wait after that many failures in a row (rule 1); `jitter` is between 0 and 1."""
+    ceiling = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * float(2 ** min(failures, 16)))
+    return ceiling * (0.5 + jitter / 2)
+
+
+class Link:
+    """Keeps one stream up. `send` puts frames on it; frames sent while it is down are dropped, for nothing is lost."""
+
+    def __init__(self, connect: Callable[[], HubClient], events: LinkEvents) -> None:
+        self._connect = connect
+        self._events = events
+        self._outgoing: asyncio.Queue[link_pb2.NodeFrame | None] = asyncio.Queue(OUTGOING_FRAMES_MAX)
+        self.state = LinkState.WAITING
+        self._asked_to_wait_s = 0.0
+
+    async def send(self, frame: link_pb2.NodeFrame) -> None:
+        """Put a frame on the stream if it is up."""
+        if self.state is LinkState.ATTACHED:
+            await self._outgoing.put(frame)
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        failures = 0
+        try:
+            while True:
+                self.state = LinkState.CONNECTING
+                reached, why = await self._once()
+                self.state = LinkState.WAITING
+                failures = 0 if reached else failures + 1
+                await self._events.detached(why)
+                wait_s = max(back_off(failures, random.random()), self._asked_to_wait_s)  # noqa: S311 - jitter
+                self._asked_to_wait_s = 0.0
+                _log.info("link down (%s); next try in %.1f s", why, wait_s)
+                await asyncio.sleep(wait_s)
+        finally:
+            self.state = LinkState.GONE
+
+    async def _once(self) -> tuple[bool, str]:
+        """One connection, from the first try to its end: whether it was attached, and why it ended."""
+        client = self._connect()
+        self._outgoing = asyncio.Queue(OUTGOING_FRAMES_MAX)
+        reached = False
+        try:
+            call = client.stub.Attach(self._frames(await self._events.hello()))
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                first = await call.read()
+            if first is aio.EOF or not isinstance(first, hub_service_pb2.AttachResponse):
+                return False, "the hub ended the stream"
+            if not first.frame.HasField("welcome"):
+                return False, "the hub did not say welcome"
+            self.state, reached = LinkState.ATTACHED, True
+            await self._events.attached(client)
+            return True, await self._read(call)
+        except TimeoutError:
+            return reached, "the hub did not answer in time"
+        except aio.AioRpcError as error:
+            return reached, str(told(error))
+        except LinkError as error:
+            return reached, str(error)
+        finally:
+            await client.close()
+
+    async def _read(
+        self, call: aio.StreamStreamCall[hub_service_pb2.AttachRequest, hub_service_pb2.AttachResponse]
+    ) -> str:
+        while True:
+            response = await call.read()
+            if not isinstance(response, hub_service_pb2.AttachResponse):
+                return "the hub ended the stream"
+            frame = response.frame
+            if frame.HasField("goodbye"):
+                self._asked_to_wait_s = frame.goodbye.retry_after_ms / 1000
+                return f"the hub said goodbye: {frame.goodbye.reason}"
+            await self._events.frame(frame)
+
+    async def _frames(self, hello: link_pb2.Hello) -> AsyncIterator[hub_service_pb2.AttachRequest]:
+        yield hub_service_pb2.AttachRequest(frame=link_pb2.NodeFrame(hello=hello))
+        outgoing = self._outgoing
+        while True:
+            frame = await outgoing.get()
+            if frame is None:
+                return
+            yield hub_service_pb2.AttachRequest(frame=frame)

@@ -1,0 +1,158 @@
+"""What a check has come to: candidates scored against the applicant, who is pending, and how much stood behind it.
+
+*No record found* is never a result by itself: it always comes with the coverage, and with who is pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waypost.node import wire
+from waypost.node.applicants import Inquiry, inquiry_from_json
+from waypost.node.asking import receipt_of
+from waypost.node.errors import RecordError
+from waypost.node.matching import Comparison, Confidence, score
+from waypost.node.store import StoredAnswer, StoredCheck
+from waypost.v1 import check_pb2, record_pb2
+
+_ORDER = {Confidence.CONFIRMED: 0, Confidence.PROBABLE: 1, Confidence.POSSIBLE: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCandidate:
+    """A disclosed officer of a member, compared field by field."""
+
+    ori: str
+    candidate: check_pb2.Candidate
+    comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check as the investigator sees it. `referrals` and `declined` name members; `refused` with the reason."""
+
+    check: StoredCheck
+    inquiry: Inquiry
+    candidates: tuple[FoundCandidate, ...]
+    referrals: tuple[str, ...]
+    declined: tuple[tuple[str, str], ...]
+    pending: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+    coverage: check_pb2.Coverage | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every matched member's part is known."""
+        return self.coverage is not None and not self.pending
+
+
+def result_of(check: StoredCheck, answers: Sequence[StoredAnswer]) -> Result:
+    """Score a check's answers as they are now."""
+    inquiry = inquiry_from_json(check.request_json)
+    found, referrals, declined, refused = [], [], [], []
+    for answer in answers:
+        body = check_pb2.AnswerBody.FromString(answer.body)
+        for candidate in body.candidates:
+            if candidate.verdict == check_pb2.VERDICT_DISCLOSED:
+                try:
+                    person = wire.person_of(candidate)
+                except RecordError as error:
+                    refused.append((answer.ori, f"its answer describes no person: {error.column} {error}"))
+                    continue
+                comparison = score(inquiry.person, person, ssn_agrees=candidate.ssn_agrees)
+                found.append(FoundCandidate(answer.ori, candidate, comparison))
+            elif candidate.verdict == check_pb2.VERDICT_REFERRAL:
+                referrals.append(answer.ori)
+            declined += [(answer.ori, policy) for entry in candidate.declined for policy in entry.policy_ids]
+    found.sort(key=lambda each: (_ORDER[each.comparison.confidence], -each.comparison.bits, each.ori))
+    receipt = receipt_of(check)
+    responses = receipt.responses if receipt is not None else ()
+    arrived = {answer.ori for answer in answers}
+    pending = [
+        response.ori
+        for response in responses
+        if response.state in {check_pb2.RESPONSE_STATE_PENDING, check_pb2.RESPONSE_STATE_EXPIRED}
+        or (response.state == check_pb2.RESPONSE_STATE_ANSWERED and response.ori not in arrived)
+    ]
+    refused += [
+        (response.ori, response.reason) for response in responses if response.state == check_pb2.RESPONSE_STATE_REFUSED
+    ]
+    return Result(
+        check,
+        inquiry,
+        tuple(found),
+        tuple(dict.fromkeys(referrals)),
+        tuple(dict.fromkeys(declined)),
+        tuple(pending),
+        tuple(refused),
+        receipt.coverage if receipt is not None else None,
+    )
+
+
+def facts(result: Result) -> dict[str, Any]:
+    """A result for machines."""
+    coverage = result.coverage
+    return {
+        "check": result.check.id.hex(),
+        "state": result.check.state,
+        "reason": result.check.reason,
+        "applicant": result.inquiry.row or 1,
+        "candidates": [_candidate_facts(found) for found in result.candidates],
+        "referrals": list(result.referrals),
+        "declined": [{"ori": ori, "policy": policy} for ori, policy in result.declined],
+        "pending": list(result.pending),
+        "refused": [{"ori": ori, "reason": reason} for ori, reason in result.refused],
+        "coverage": None
+        if coverage is None
+        else {
+            "members": coverage.members,
+            "current": coverage.current,
+            "stale": list(coverage.stale_oris),
+        },
+    }
+
+
+def _candidate_facts(found: FoundCandidate) -> dict[str, Any]:
+    candidate = found.candidate
+    return {
+        "ori": found.ori,
+        "officer_key": candidate.officer_key,
+        "confidence": found.comparison.confidence.value,
+        "score": found.comparison.bits,
+        "fields": {field.field: field.agreement.value for field in found.comparison.fields},
+        "employments": [
+            {
+                "ori": entry.ori,
+                "rank": entry.rank,
+                "hired_on": entry.hired_on,
+                "separated_on": entry.separated_on,
+                "separation": separation_word(entry),
+            }
+            for entry in candidate.employments
+        ],
+        "records": [
+            {
+                "record_key": entry.record_key,
+                "version": entry.version,
+                "kind": conduct_word(entry),
+                "decided_on": entry.fair_process.decided_on,
+                "summary": entry.summary,
+            }
+            for entry in candidate.conduct
+        ],
+    }
+
+
+def conduct_word(record: record_pb2.ConductRecord) -> str:
+    """A record's kind in words."""
+    return wire.word(record_pb2.ConductKind.Name(record.kind), "CONDUCT_KIND_")
+
+
+def separation_word(employment: record_pb2.Employment) -> str:
+    """How an employment ended, in words; empty while it lasts."""
+    word = wire.word(record_pb2.SeparationKind.Name(employment.separation_kind), "SEPARATION_KIND_")
+    if word == "unspecified":
+        return ""
+    return f"{word}, under investigation" if employment.under_investigation else word

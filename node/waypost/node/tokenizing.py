@@ -1,0 +1,230 @@
+"""Keeping the blind index in step with the records: what is due is tokenized, registered, compared and mended.
+
+1. Officers that are new or changed are due. A group of them at a time is turned into match keys, the keys of the whole
+   group are shuffled, and evaluated in batches by trustee and hub, whose proofs are verified.
+2. Tokens are stored with their officers before the hub hears of them.
+3. The hub is told in registrations of exactly REGISTRATION_BATCH_TOKENS; the last one is filled with random decoys,
+   which are stored as this node's own. What no officer has any more is withdrawn.
+4. When nothing is due the index digest is sent, and once a day from then on. Where it differs from the hub's, the
+   buckets that differ are listed and mended.
+5. A new epoch makes everything due. Whatever was not finished when the process died is due when it starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from waypost.crypto.envelope import SigningKey, sign
+from waypost.crypto.errors import OprfError
+from waypost.crypto.freshness import header_to_proto, new_header
+from waypost.crypto.split_oprf import BlindedBatch, Evaluation, blind_batch, finish_batch
+from waypost.node.asking import evaluation_request
+from waypost.node.errors import Refused
+from waypost.node.keys import match_inputs
+from waypost.node.store import IndexedPerson, OfficerTokens, Store
+from waypost.protocol import limits, names
+from waypost.protocol.index_digest import bucket_digests, differing_buckets, index_digest
+from waypost.protocol.roster import Roster
+from waypost.v1 import hub_service_pb2, index_pb2, link_pb2
+
+OFFICERS_PER_GROUP: Final = 200
+"""Officers tokenized at a time: their 5,000 keys are mixed, and take about four seconds of two cores."""
+
+BATCH_ELEMENTS: Final = 1024
+"""Keys evaluated under one proof: under a second of work, 32 KiB on the wire."""
+
+EPOCH_STATE: Final = "index-epoch"
+AGREED_STATE: Final = "index-agreed-at-ms"
+
+_Result = TypeVar("_Result")
+
+
+class HubCalls(Protocol):
+    """The unary calls of HubService that tokenizing needs."""
+
+    async def evaluate(self, request: hub_service_pb2.EvaluateRequest) -> hub_service_pb2.EvaluateResponse:
+        """HubService.Evaluate."""
+        ...
+
+    async def register(self, request: hub_service_pb2.RegisterRequest) -> None:
+        """HubService.Register."""
+        ...
+
+    async def list_registered(self, epoch: int, buckets: Sequence[int]) -> list[bytes]:
+        """HubService.ListRegistered, all messages together."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Where blocking work runs: one thread for the store, the others for group arithmetic."""
+
+    store: ThreadPoolExecutor
+    callers: ThreadPoolExecutor
+    cores: ThreadPoolExecutor
+
+    async def in_store(self, work: Callable[[], _Result]) -> _Result:
+        """Run in the store's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.store, work)
+
+    async def compute(self, work: Callable[[], _Result]) -> _Result:
+        """Run beside the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.callers, work)
+
+
+class Evaluator:
+    """Turns inputs into tokens through hub and trustee."""
+
+    def __init__(self, hub: HubCalls, ori: str, key: SigningKey, threads: Threads) -> None:
+        self._hub = hub
+        self._ori = ori
+        self._key = key
+        self._threads = threads
+
+    async def tokens(
+        self, inputs: Sequence[bytes], purpose: index_pb2.EvaluationPurpose.ValueType, roster: Roster, now_ms: int
+    ) -> tuple[bytes, ...]:
+        """The tokens of one batch, both proofs verified; Refused when a proof does not hold."""
+        threads = self._threads
+        batch = await threads.compute(lambda: blind_batch(inputs, threads.cores))
+        request = evaluation_request(
+            purpose, batch.elements, ori=self._ori, epoch=roster.epoch, key=self._key, now_ms=now_ms
+        )
+        response = await self._hub.evaluate(request)
+        try:
+            return await threads.compute(lambda: self._finish(batch, response, roster))
+        except OprfError as error:
+            raise Refused("wrong-proof", str(error)) from error
+
+    def _finish(
+        self, batch: BlindedBatch, response: hub_service_pb2.EvaluateResponse, roster: Roster
+    ) -> tuple[bytes, ...]:
+        return finish_batch(
+            batch,
+            Evaluation(tuple(response.trustee.elements), response.trustee.proof),
+            Evaluation(tuple(response.hub.elements), response.hub.proof),
+            trustee_public=roster.trustee_index_key,
+            hub_public=roster.hub_index_key,
+            executor=self._threads.cores,
+        )
+
+
+class Tokenizer:
+    """The index's upkeep. One `step` does a bounded amount of work."""
+
+    def __init__(
+        self, store: Store, hub: HubCalls, evaluator: Evaluator, ori: str, key: SigningKey, threads: Threads
+    ) -> None:
+        self._store = store
+        self._hub = hub
+        self._evaluator = evaluator
+        self._ori = ori
+        self._key = key
+        self._threads = threads
+
+    async def step(self, roster: Roster, now_ms: int) -> bool:
+        """Do the next piece of work (rules 1 to 3, 5): whether there was any."""
+        store, threads = self._store, self._threads
+        await threads.in_store(lambda: _enter_epoch(store, roster.epoch))
+        due = await threads.in_store(lambda: store.officers.people(store.officers.dirty(OFFICERS_PER_GROUP)))
+        if due:
+            made = await self._tokenize(due, roster, now_ms)
+            await threads.in_store(lambda: store.tokens.replace(made, roster.epoch))
+        return await self._register(roster.epoch, now_ms, fill=not due) or bool(due)
+
+    async def _tokenize(self, due: list[IndexedPerson], roster: Roster, now_ms: int) -> list[OfficerTokens]:
+        keys = [(each, match_inputs(each.person, side="record")) for each in due]
+        values = list({entry.value for _, entries in keys for entry in entries})
+        secrets.SystemRandom().shuffle(values)
+        token_of: dict[bytes, bytes] = {}
+        for start in range(0, len(values), BATCH_ELEMENTS):
+            part = values[start : start + BATCH_ELEMENTS]
+            tokens = await self._evaluator.tokens(part, index_pb2.EVALUATION_PURPOSE_REGISTRATION, roster, now_ms)
+            token_of.update(zip(part, tokens, strict=True))
+        return [
+            OfficerTokens(
+                each.officer_id,
+                each.person_version,
+                tuple((entry.scheme, token_of[entry.value]) for entry in entries),
+            )
+            for each, entries in keys
+        ]
+
+    async def _register(self, epoch: int, now_ms: int, *, fill: bool) -> bool:
+        """Tell the hub what it does not know; `fill` up the last batch with decoys. Whether there was anything."""
+        store, threads, size = self._store, self._threads, limits.REGISTRATION_BATCH_TOKENS
+        worked = False
+        while True:
+            add = await threads.in_store(lambda: store.tokens.unregistered(epoch, size))
+            gone = await threads.in_store(lambda: store.tokens.to_withdraw(epoch, limits.WITHDRAW_MAX))
+            if 0 < len(add) < size:
+                if not fill:
+                    return worked
+                decoys = [os.urandom(limits.TOKEN_BYTES) for _ in range(size - len(add))]
+                await threads.in_store(lambda d=decoys: store.tokens.add_decoys(d, epoch))  # type: ignore[misc]
+                continue
+            if not add and not gone:
+                return worked
+            random.shuffle(add)
+            await self._hub.register(self._registration(epoch, add, gone, now_ms))
+            await threads.in_store(lambda a=add: store.tokens.mark_registered(a, epoch))  # type: ignore[misc]
+            await threads.in_store(lambda g=gone: store.tokens.mark_withdrawn(g, epoch))  # type: ignore[misc]
+            worked = True
+
+    def _registration(
+        self, epoch: int, add: Sequence[bytes], gone: Sequence[bytes], now_ms: int
+    ) -> hub_service_pb2.RegisterRequest:
+        header = new_header(
+            sender=self._ori, audience=names.HUB, now_ms=now_ms, lifetime_ms=limits.REGISTRATION_LIFETIME_MS
+        )
+        payload = index_pb2.Registration(header=header_to_proto(header), epoch=epoch, add=add, withdraw=gone)
+        return hub_service_pb2.RegisterRequest(
+            registration=sign(names.REGISTRATION, payload.SerializeToString(), self._key)
+        )
+
+    async def digest(self, epoch: int) -> index_pb2.IndexDigest:
+        """The index digest to send (rule 4)."""
+        return await self._threads.in_store(lambda: _digest(self._store, epoch))
+
+    async def mend(self, verdict: link_pb2.IndexVerdict, epoch: int) -> int:
+        """Find what differs and make it due (rule 4): how many tokens."""
+        store, threads = self._store, self._threads
+        if len(verdict.bucket_digests) != limits.INDEX_BUCKETS:
+            return 0
+        theirs = tuple(verdict.bucket_digests)
+        ours = await threads.in_store(lambda: bucket_digests(store.tokens.registered(epoch)))
+        buckets = differing_buckets(ours, theirs)
+        listed = set(await self._hub.list_registered(epoch, buckets))
+        held = await threads.in_store(
+            lambda: {token for bucket in buckets for token in store.tokens.registered(epoch, bucket)}
+        )
+        await threads.in_store(lambda: store.tokens.mark_unregistered(sorted(held - listed), epoch))
+        await threads.in_store(lambda: store.tokens.withdraw(listed - held, epoch))
+        return len(held ^ listed)
+
+
+def _enter_epoch(store: Store, epoch: int) -> None:
+    """Rule 5."""
+    before = store.state.get_int(EPOCH_STATE)
+    if before == epoch:
+        return
+    with store.writing():
+        if before:
+            store.tokens.forget_epoch(before)
+        store.officers.mark_all_dirty()
+        store.state.set(AGREED_STATE, 0)
+        store.state.set(EPOCH_STATE, epoch)
+
+
+def _digest(store: Store, epoch: int) -> index_pb2.IndexDigest:
+    with store.reading():
+        complete = store.officers.dirty_count() == 0 and store.tokens.unregistered_count(epoch) == 0
+        digest = index_digest(bucket_digests(store.tokens.registered(epoch)))
+    return index_pb2.IndexDigest(epoch=epoch, digest=digest, complete=complete)
