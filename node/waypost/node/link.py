@@ -121,9 +121,7 @@ class Link:
         finally:
             await client.close()
 
-    async def _read(
-        self, call: aio.StreamStreamCall[hub_service_pb2.AttachRequest, hub_service_pb2.AttachResponse]
-    ) -> str:
+    async def _read(self, call: _Stream) -> str:
         while True:
             response = await call.read()
             if not isinstance(response, hub_service_pb2.AttachResponse):

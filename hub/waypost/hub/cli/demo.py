@@ -17,6 +17,9 @@ from waypost.hub.demo.errors import DemoError
 from waypost.hub.demo.federation import Federation
 from waypost.hub.demo.members import SHIPPED, read_members
 
+_WIDTH = 118
+"""Columns when the output is no terminal."""
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
@@ -42,7 +45,7 @@ def demo(
 ) -> None:
     """Run a trustee, a hub and several nodes on this machine, and show a hiring check from end to end."""
     # The story goes to standard output, but with --check that belongs to the results.
-    console = Console(stderr=check is not None)
+    console = Console(stderr=check is not None, width=None if sys.stdout.isatty() else _WIDTH)
     try:
         _validate(data, check, asker)
         members = read_members(data or SHIPPED)

@@ -69,10 +69,9 @@ def _read(path: Path) -> tuple[str, dict[int, Person]]:
         raise CheckError(f"{path} cannot be read as UTF-8 text", hint="save the file as CSV UTF-8") from None
     lines = csv.reader(text.splitlines())
     header = [column.strip() for column in next(lines, [])]
-    if not set(_COLUMNS) <= set(header):
-        raise CheckError(
-            f"{path} lacks the columns {' and '.join(_COLUMNS)}", hint="columns are those of officers files"
-        )
+    if not set(_REQUIRED) <= set(header):
+        raise CheckError(f"{path} lacks a column of {', '.join(_REQUIRED)}", hint="columns are those of officers files")
+    absent = [column for column in _OPTIONAL if column not in header]
     people, today = {}, datetime.now(UTC).date()
     for number, row in enumerate(lines, start=1):
         if not any(row):
