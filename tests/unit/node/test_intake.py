@@ -16,11 +16,21 @@ from hypothesis import strategies as st
 from waypost.node.errors import IntakeError
 from waypost.node.fairness import Want
 from waypost.node.intake import COLUMNS, FileKind, ImportReport, Tally, import_files, read_file
+from waypost.node.intake.canonical import REJECT_COLUMNS
 from waypost.node.intake.cells import Problem
 from waypost.node.intake.rejects import Rejection, rejects_csv
 from waypost.node.limits import FIELD_CHARS_MAX
 from waypost.node.persons import Identifier, PartialDate, PersonName
-from waypost.node.records import Hearing, SeparationKind
+from waypost.node.records import (
+    Appeal,
+    CertificationAction,
+    ConductKind,
+    ForceOutcome,
+    ForceType,
+    Hearing,
+    RecordStatus,
+    SeparationKind,
+)
 from waypost.node.store import Store
 
 TODAY = date(2026, 11, 24)
@@ -466,3 +476,15 @@ def test_a_rejects_file_gives_back_every_cell_as_it_was(rows: list[list[str]]) -
     rejections = [Rejection(file.name, source, (Problem("ssn", "is wrong"),)) for source in file.rows]
     again = read_file("rejects.csv", rejects_csv(file, rejections))
     assert [source.cells[3:] for source in again.rows] == [source.cells for source in file.rows]
+
+
+# The guide.
+
+
+def test_the_guide_names_every_column_and_every_word() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "import.md").read_text()
+    words = {column for columns in COLUMNS.values() for column in columns} | set(REJECT_COLUMNS)
+    for vocabulary in (Appeal, CertificationAction, ConductKind, ForceOutcome, ForceType, Hearing, RecordStatus):
+        words |= set(vocabulary)
+    words |= set(SeparationKind)
+    assert sorted(word for word in words if f"`{word}`" not in guide) == []
