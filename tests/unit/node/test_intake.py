@@ -127,6 +127,13 @@ def test_all_columns_of_an_officer_are_kept(store: Store, tmp_path: Path) -> Non
     assert officer.person.identifiers == (Identifier("cert", "OR", "P001"), Identifier("officer-id", "US", "N-77"))
 
 
+def test_an_officer_id_of_another_authority_names_it(store: Store, tmp_path: Path) -> None:
+    assert _problems(FileKind.OFFICERS, store, tmp_path, officer_id="CPD: 128103") == []
+    officer = store.officers.by_key("A-1")
+    assert officer is not None
+    assert officer.person.identifiers == (Identifier("officer-id", "CPD", "128103"),)
+
+
 @pytest.mark.parametrize(
     ("text", "born"),
     [("1979", PartialDate(1979)), ("1979-02", PartialDate(1979, 2)), ("", PartialDate())],
@@ -255,6 +262,7 @@ def test_attack_whatever_bytes_are_given_the_reader_answers_in_words(content: by
         (FileKind.OFFICERS, {"cert_state": "ZZ", "cert_number": "1"}, "cert_state", "postal code"),
         (FileKind.OFFICERS, {"cert_number": "1"}, "cert_state", "is empty although"),
         (FileKind.OFFICERS, {"cert_state": "CA"}, "cert_number", "is empty although"),
+        (FileKind.OFFICERS, {"officer_id": "CPD:"}, "officer_id", "is empty"),
         (FileKind.EMPLOYMENT, {"officer_key": "A-9"}, "officer_key", "of no officer"),
         (FileKind.EMPLOYMENT, {"ori": "OR99004"}, "ori", "is not an ORI"),
         (FileKind.EMPLOYMENT, {"ori": "ZZ9900400"}, "ori", "state's code"),

@@ -6,6 +6,7 @@
 3. A social security number has nine digits, written together or 123-45-6789; or the last four alone. A placeholder
    (all digits alike, or 123456789) would make strangers one person.
 4. A certification number stands with its state, a postal code.
+5. An officer id is the national one, or written ISSUER:NUMBER.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _ssn(cells: Cells) -> tuple[str, str]:
 
 
 def _identifiers(cells: Cells) -> tuple[Identifier, ...]:
-    """Rule 4."""
+    """Rules 4 and 5."""
     state, number, officer_id = cells.text("cert_state").upper(), cells.text("cert_number"), cells.text("officer_id")
     for column, text in (("cert_number", number), ("officer_id", officer_id)):
         if len(text) > KEY_CHARS_MAX:
@@ -127,5 +128,12 @@ def _identifiers(cells: Cells) -> tuple[Identifier, ...]:
         cells.refuse("cert_number", "is empty although its state is given")
     if cells.problems:
         return ()
-    certified = (Identifier("cert", state, number),) if number else ()
-    return (*certified, *((Identifier("officer-id", OFFICER_ID_ISSUER, officer_id),) if officer_id else ()))
+    numbers = [Identifier("cert", state, number)] if number else []
+    if officer_id:
+        issuer, colon, given = (part.strip() for part in officer_id.partition(":"))
+        numbers.append(Identifier("officer-id", issuer, given) if colon else _national(officer_id))
+    return tuple(numbers)
+
+
+def _national(officer_id: str) -> Identifier:
+    return Identifier("officer-id", OFFICER_ID_ISSUER, officer_id)
