@@ -3,26 +3,30 @@
     opening --hello within HELLO_TIMEOUT_S--> attached --either side ends--> closed
 
 Two tasks belong to a stream and end with it: one reads what the node sends, one looks into the mailbox. The stream
-itself is the third: it sends what the other two put into the outgoing queue.
+itself is the third: it sends what the other two put into the outgoing queue. When one of the two fails, the stream
+ends: no link stays up that does only half of its work.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import TYPE_CHECKING
 
 from grpc import aio
 from sqlalchemy import Connection
 
-from waypost.hub import index, mailbox, members, routing
+from waypost.hub import answers, index, mailbox, members
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import Refused
 from waypost.hub.limits import (
     HELLO_TIMEOUT_S,
+    MAIL_FETCHED_MAX,
     OUTGOING_FRAMES_MAX,
+    RESTART_RETRY_AFTER_MS,
     SUPERSEDED_RETRY_AFTER_MS,
     SUSPENDED_RETRY_AFTER_MS,
 )
@@ -34,6 +38,7 @@ from waypost.v1 import hub_service_pb2, index_pb2, link_pb2
 if TYPE_CHECKING:
     from waypost.hub.service import Hub
 
+_log = logging.getLogger("waypost.hub")
 _PROTOCOL = 1
 _Requests = AsyncIterator[hub_service_pb2.AttachRequest]
 
@@ -45,24 +50,21 @@ class Attachment:
         self._hub = hub
         self._link = Link(ori, asyncio.Queue(OUTGOING_FRAMES_MAX))
 
-    async def run(self, requests: _Requests) -> AsyncIterator[link_pb2.HubFrame]:
+    async def run(self, requests: _Requests) -> AsyncGenerator[link_pb2.HubFrame]:
         """Frames to send, until the stream ends."""
         hello = await self._hello(requests)
         link, hub = self._link, self._hub
         older = hub.links.open(link)
         if older is not None:
-            await older.end("superseded", SUPERSEDED_RETRY_AFTER_MS)
+            older.end("superseded", SUPERSEDED_RETRY_AFTER_MS)
         await self._audit(Event.ATTACHED, "")
         link.roster_version = hello.roster_version
         waiting = await hub.database.run(lambda c: mailbox.count_waiting(c, link.ori))
-        yield link_pb2.HubFrame(welcome=link_pb2.Welcome(roster_version=hub.roster().version, mail_waiting=waiting))
-        tasks = [asyncio.create_task(self._read(requests)), asyncio.create_task(self._deliver())]
+        tasks = [asyncio.create_task(self._guard(work)) for work in (self._read(requests), self._deliver())]
         link.wake()
         try:
-            while True:
-                frame = await link.outgoing.get()
-                if frame is None:
-                    return
+            yield link_pb2.HubFrame(welcome=link_pb2.Welcome(roster_version=hub.roster().version, mail_waiting=waiting))
+            while (frame := await link.outgoing.get()) is not None:
                 yield frame
         finally:
             hub.links.close(link)
@@ -70,6 +72,19 @@ class Attachment:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._audit(Event.DETACHED, "")
+
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """Run a task of the stream: when it fails, the stream ends, and the node comes back."""
+        try:
+            await work
+        except RosterError:
+            self._link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
+        except Refused as refusal:
+            _log.info("a link was ended: %s", refusal.reason)
+            self._link.end("protocol" if refusal.reason == "malformed" else "restarting", RESTART_RETRY_AFTER_MS)
+        except Exception:  # noqa: BLE001 - whatever it was, the node comes back and finds its mail
+            _log.exception("a link failed")
+            self._link.end("restarting", RESTART_RETRY_AFTER_MS)
 
     async def _hello(self, requests: _Requests) -> link_pb2.Hello:
         try:
@@ -86,11 +101,8 @@ class Attachment:
             async for request in requests:
                 await self._take(request.frame)
         except aio.AioRpcError:
-            pass  # the connection is gone; the stream ends below
-        except RosterError:
-            await self._link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
-            return
-        await self._link.outgoing.put(None)
+            pass  # the connection is gone
+        self._link.end()
 
     async def _take(self, frame: link_pb2.NodeFrame) -> None:
         self._hub.roster().active_member(self._link.ori)
@@ -100,6 +112,8 @@ class Attachment:
             await self._post(frame.post)
         elif frame.HasField("index_digest"):
             await self._index_digest(frame.index_digest)
+        else:
+            raise Refused("malformed", "a stream has one hello, and then no frame without content")
 
     async def _mail_taken(self, taken: link_pb2.MailTaken) -> None:
         ori, key, moment = self._link.ori, self._hub.key, _now_ms()
@@ -109,7 +123,7 @@ class Attachment:
             mail = mailbox.take(connection, ori, taken.mail_id)
             if mail is None:
                 return None
-            return routing.query_taken(connection, mail, ori, reason, key=key, now_ms=moment)
+            return answers.query_taken(connection, mail, ori, reason, key=key, now_ms=moment)
 
         asker = await self._hub.database.run(work)
         self._link.taken(taken.mail_id)
@@ -121,7 +135,7 @@ class Attachment:
         result = link_pb2.PostResult(post_id=post.post_id, accepted=True)
         try:
             asker = await self._hub.database.run(
-                lambda c: routing.accept_answer(c, post.message, caller=ori, roster=roster, key=key, now_ms=moment)
+                lambda c: answers.accept_answer(c, post.message, caller=ori, roster=roster, key=key, now_ms=moment)
             )
             if asker is not None:
                 self._hub.links.wake((asker,))
@@ -133,10 +147,11 @@ class Attachment:
     async def _index_digest(self, digest: index_pb2.IndexDigest) -> None:
         ori, epoch, moment = self._link.ori, self._hub.roster().epoch, _now_ms()
 
-        def work(connection: Connection) -> link_pb2.IndexVerdict:
+        def work(connection: Connection) -> link_pb2.IndexVerdict | None:
             return _compare(connection, ori, digest, epoch, moment)
 
-        verdict = await self._hub.database.run(work)
+        while (verdict := await self._hub.database.run(work)) is None:
+            pass  # each turn computes a part, and lets others have theirs
         await self._link.outgoing.put(link_pb2.HubFrame(index_verdict=verdict))
 
     async def _deliver(self) -> None:
@@ -146,24 +161,22 @@ class Attachment:
             link.woken.clear()
             await self._send_roster()
             while link.room > 0:
-                after, room = link.last_sent_id, link.room
-                batch = await hub.database.run(lambda c, a=after, r=room: mailbox.waiting(c, link.ori, a, r))  # type: ignore[misc]
+                after, count = link.last_sent_id, min(link.room, MAIL_FETCHED_MAX)
+                batch = await hub.database.run(lambda c, a=after, n=count: mailbox.waiting(c, link.ori, a, n))  # type: ignore[misc]
+                for mail in batch:
+                    link.sent(mail.mail_id, len(mail.content))
+                    await link.outgoing.put(link_pb2.HubFrame(mail=mail.to_proto()))
                 if not batch:
                     break
-                for mail in batch:
-                    link.in_flight.add(mail.mail_id)
-                    link.last_sent_id = mail.mail_id
-                    await link.outgoing.put(link_pb2.HubFrame(mail=mail.to_proto()))
 
     async def _send_roster(self) -> None:
+        """Push a newer roster; a member that it, or the operator since, has suspended is cut off."""
         link, registrar = self._link, self._hub.registrar
         roster, envelope = registrar.roster, registrar.envelope
         if roster is not None and envelope is not None and roster.version > link.roster_version:
             link.roster_version = roster.version
             await link.outgoing.put(link_pb2.HubFrame(roster=envelope))
-            member = roster.member(link.ori)
-            if member is None or not member.active:
-                await link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
+        self._hub.roster().active_member(link.ori)
 
     async def _audit(self, event: Event, detail: str) -> None:
         ori = self._link.ori
@@ -172,20 +185,24 @@ class Attachment:
 
 def _compare(
     connection: Connection, ori: str, digest: index_pb2.IndexDigest, epoch: int, moment_ms: int
-) -> link_pb2.IndexVerdict:
-    member_id = members.member_ids(connection)[ori]
+) -> link_pb2.IndexVerdict | None:
+    """The verdict on a digest; None while there is more to compute (`index.freshen`)."""
+    member_id = members.member_id(connection, ori)
     if digest.epoch != epoch:
         index.clear_agreed(connection, member_id)
         return link_pb2.IndexVerdict(agrees=False)
-    buckets = index.member_buckets(connection, member_id, epoch)
+    buckets = index.freshen(connection, member_id, epoch)
+    if buckets is None:
+        return None
     if index_digest(buckets) != digest.digest:
         index.clear_agreed(connection, member_id)
         add_audit(connection, moment_ms, Event.INDEX_DIFFERS, ori)
         return link_pb2.IndexVerdict(agrees=False, bucket_digests=buckets)
     if digest.complete:
         index.set_agreed(connection, member_id, epoch, moment_ms)
-        index.drop_other_epochs(connection, member_id, epoch)
         add_audit(connection, moment_ms, Event.INDEX_AGREED, ori)
+    else:
+        index.clear_agreed(connection, member_id)
     return link_pb2.IndexVerdict(agrees=True)
 
 

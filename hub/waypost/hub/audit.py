@@ -10,6 +10,8 @@ class Event(StrEnum):
 
     INVITED = "invited"
     JOINED = "joined"
+    JOIN_REPEATED = "join-repeated"
+    KEYS_CHANGED = "keys-changed"
     JOIN_REFUSED = "join-refused"
     SUSPENDED = "suspended"
     REINSTATED = "reinstated"
@@ -37,7 +39,9 @@ class Event(StrEnum):
 MEANING: dict[Event, str] = {
     Event.INVITED: "The operator invited an ORI; subject: the ORI; detail: name and role.",
     Event.JOINED: "An invited agency became a member, or enrolled a new key; subject: the ORI.",
-    Event.JOIN_REFUSED: "A join was refused; subject: the ORI if known; detail: the reason.",
+    Event.JOIN_REPEATED: "A member asked again for the answer to its join, with the same keys; subject: the ORI.",
+    Event.KEYS_CHANGED: "A member changed its keys under its old one's signature; subject: the ORI.",
+    Event.JOIN_REFUSED: "A join was refused; subject: the ORI it claims; detail: the reason, or how many more were.",
     Event.SUSPENDED: "The operator suspended a member; subject: the ORI; detail: the operator's reason.",
     Event.REINSTATED: "The operator reinstated a member; subject: the ORI; detail: the operator's reason.",
     Event.ROSTER_PUBLISHED: "A roster with both signatures is in force; subject: its version.",
@@ -53,9 +57,9 @@ MEANING: dict[Event, str] = {
     Event.INDEX_DIFFERS: "A member's index differs from the hub's; subject: the ORI.",
     Event.CHECK_ACCEPTED: "A check was accepted; subject: the asker; detail: digest of the request, number matched.",
     Event.CHECK_REFUSED: "A check was refused; subject: the caller; detail: the reason.",
-    Event.ANSWER_ACCEPTED: "An answer was accepted; subject: the member; detail: digest of the answer.",
+    Event.ANSWER_ACCEPTED: "An answer was accepted; detail: its digest. Not whose: that would say who matched.",
     Event.POST_REFUSED: "A message of a member was refused; subject: the member; detail: the reason.",
-    Event.QUERY_REFUSED: "A node refused a query; subject: the member; detail: its reason.",
+    Event.QUERY_REFUSED: "A node refused a query; detail: its reason. Not which node: that would say who matched.",
     Event.CHECK_EXPIRED: "A check ended with members pending; subject: the asker; detail: digest of the request.",
     Event.CHECK_FORGOTTEN: "Everything was delivered and who matched was deleted; detail: digest of the request.",
     Event.CALLER_REFUSED: "A call without a valid member's certificate; subject: the name in it.",

@@ -21,12 +21,13 @@ from waypost.crypto.errors import KeystoreError
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.crypto.split_oprf import HalfKey
-from waypost.hub import mailbox, routing
+from waypost.hub import checks, index, mailbox
 from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
-from waypost.hub.errors import HubError, Refused, SettingsError, TrusteeUnavailable
+from waypost.hub.errors import Refused, SettingsError, TrusteeUnavailable
 from waypost.hub.limits import (
     HOUSEKEEPING_INTERVAL_S,
+    JOIN_BYTES_MAX,
     MEMBERSHIP_POLL_S,
     RESTART_RETRY_AFTER_MS,
     ROSTER_RETRY_FIRST_S,
@@ -107,9 +108,9 @@ async def serve(home: Home, keystore: Keystore) -> None:
         cores=ThreadPoolExecutor(cores, "cores"),
     )
     registrar.on_publish(lambda: hub.links.wake([each.ori for each in hub.links.all()]))
-    checks = health.aio.HealthServicer()
-    link_server, link_address = await _serve_links(hub, settings, checks)
-    enrol_server, enrol_address = await _serve_enrolment(hub, home, keystore, settings, checks)
+    probe = health.aio.HealthServicer()
+    link_server, link_address = await _serve_links(hub, settings, probe)
+    enrol_server, enrol_address = await _serve_enrolment(hub, home, keystore, settings, probe)
     await database.run(lambda c: _note_addresses(c, link_address, enrol_address))
     print(  # noqa: T201 - for whoever waits for it
         f"waypost-hub serving links on {link_address}, enrolment on {enrol_address}", flush=True
@@ -122,13 +123,13 @@ async def serve(home: Home, keystore: Keystore) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await _stop(hub, checks, link_server, enrol_server)
+    await _stop(hub, probe, link_server, enrol_server)
 
 
-async def _stop(hub: Hub, checks: health.aio.HealthServicer, *servers: aio.Server) -> None:
-    await checks.enter_graceful_shutdown()
+async def _stop(hub: Hub, probe: health.aio.HealthServicer, *servers: aio.Server) -> None:
+    await probe.enter_graceful_shutdown()
     for attached in hub.links.all():
-        await attached.end("restarting", RESTART_RETRY_AFTER_MS)
+        attached.end("restarting", RESTART_RETRY_AFTER_MS)
     await asyncio.gather(*(server.stop(_STOP_GRACE_S) for server in servers))
     await hub.trustee.close()
     hub.callers.shutdown()
@@ -136,29 +137,31 @@ async def _stop(hub: Hub, checks: health.aio.HealthServicer, *servers: aio.Serve
     hub.database.close()
 
 
-async def _serve_links(hub: Hub, settings: Settings, checks: health.aio.HealthServicer) -> tuple[aio.Server, str]:
+async def _serve_links(hub: Hub, settings: Settings, probe: health.aio.HealthServicer) -> tuple[aio.Server, str]:
     server = aio.server(options=server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX))
     add_HubServiceServicer_to_server(HubService(hub), server)
-    _add_standard(server, checks, hub_service_pb2.DESCRIPTOR.services_by_name["HubService"].full_name)
+    _add_standard(server, probe, hub_service_pb2.DESCRIPTOR.services_by_name["HubService"].full_name)
     credentials = renewing_server_credentials(hub.authority, pki.HUB_TLS_NAME, hub.authority.certificate_pem)
     return server, await _start(server, settings.listen, credentials)
 
 
 async def _serve_enrolment(
-    hub: Hub, home: Home, keystore: Keystore, settings: Settings, checks: health.aio.HealthServicer
+    hub: Hub, home: Home, keystore: Keystore, settings: Settings, probe: health.aio.HealthServicer
 ) -> tuple[aio.Server, str]:
-    server = aio.server(options=server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX))
+    options = [*server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX)]
+    options = [option for option in options if option[0] != "grpc.max_receive_message_length"]
+    server = aio.server(options=[*options, ("grpc.max_receive_message_length", JOIN_BYTES_MAX)])
     add_EnrolmentServiceServicer_to_server(EnrolmentService(hub), server)
     name = enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].full_name
-    _add_standard(server, checks, name)
+    _add_standard(server, probe, name)
     credentials = pki.server_credentials(
         key_pem=keystore.get("enrol"), certificate_pem=home.enrol_certificate.read_bytes(), client_root_pem=None
     )
     return server, await _start(server, settings.enrol_listen, credentials)
 
 
-def _add_standard(server: aio.Server, checks: health.aio.HealthServicer, name: str) -> None:
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+def _add_standard(server: aio.Server, probe: health.aio.HealthServicer, name: str) -> None:
+    health_pb2_grpc.add_HealthServicer_to_server(probe, server)
     reflection.enable_server_reflection((name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
 
 
@@ -195,6 +198,7 @@ async def _keep_roster(hub: Hub, keys: IndexKeys) -> None:
         try:
             wanted = await hub.database.run(_wanted)
             if wanted != done or hub.registrar.renewal_due():
+                await hub.registrar.bar_suspended()
                 await keys.prepare(wanted.epoch, hub.trustee)
                 await hub.registrar.refresh(wanted.epoch)
                 done = wanted
@@ -204,17 +208,27 @@ async def _keep_roster(hub: Hub, keys: IndexKeys) -> None:
             _log.warning("no new roster: %s", error)
             await asyncio.sleep(retry_s)
             retry_s = min(2 * retry_s, ROSTER_RETRY_MAX_S)
-        except HubError:
+        except Exception:  # noqa: BLE001 - the roster must be kept up whatever happens
             _log.exception("the roster's upkeep failed")
             await asyncio.sleep(ROSTER_RETRY_MAX_S)
 
 
 async def _housekeeping(hub: Hub) -> None:
     while True:
-        moment = now_ms()
-        askers = await hub.database.run(lambda c: routing.expire_checks(c, key=hub.key, now_ms=moment))  # noqa: B023
-        hub.links.wake(askers)
-        await hub.database.run(lambda c: mailbox.drop_expired(c, moment))  # noqa: B023
-        await hub.database.run(lambda c: forget_seen(c, moment))  # noqa: B023
-        await hub.database.run(lambda c: routing.forget_delivered(c, moment))  # noqa: B023
+        try:
+            await _tidy(hub, now_ms())
+        except Exception:  # noqa: BLE001 - the next round may do what this one could not
+            _log.exception("housekeeping failed; it tries again")
         await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)
+
+
+async def _tidy(hub: Hub, moment_ms: int) -> None:
+    """Close what has expired, and forget what was delivered or no longer counts."""
+    askers = await hub.database.run(lambda c: checks.expire_checks(c, key=hub.key, now_ms=moment_ms))
+    hub.links.wake(askers)
+    await hub.database.run(lambda c: mailbox.drop_expired(c, moment_ms))
+    await hub.database.run(lambda c: forget_seen(c, moment_ms))
+    await hub.database.run(lambda c: checks.forget_delivered(c, moment_ms))
+    roster = hub.registrar.roster
+    while roster is not None and await hub.database.run(lambda c: index.drop_past_epochs(c, roster.epoch)):
+        pass

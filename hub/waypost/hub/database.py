@@ -50,6 +50,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # this module begins transactions itself, so that writers wait for each other
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # who matched a check shall be gone from the file as well
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from google.protobuf.message import DecodeError
-
 from waypost.crypto import pki
 from waypost.crypto.errors import EnvelopeError, PkiError
 from waypost.crypto.freshness import header_from_payload
 from waypost.crypto.serving import utc_now
+from waypost.hub import members
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import HubError, Refused
-from waypost.hub.members import SECRET_BYTES
+from waypost.hub.limits import JOIN_REFUSALS_AUDITED_PER_MINUTE
 from waypost.hub.service import Context, Hub, abort, now_ms
-from waypost.v1 import enrolment_service_pb2, roster_pb2
+from waypost.protocol.limits import MINUTE_MS
+from waypost.protocol.names import valid_ori
+from waypost.v1 import enrolment_service_pb2
 from waypost.v1.enrolment_service_pb2_grpc import EnrolmentServiceServicer
 
 
@@ -22,6 +23,7 @@ class EnrolmentService(EnrolmentServiceServicer):
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._refusals = RefusalCount()
 
     async def Join(  # noqa: N802 - the protocol's name
         self, request: enrolment_service_pb2.JoinRequest, context: Context
@@ -29,27 +31,51 @@ class EnrolmentService(EnrolmentServiceServicer):
         """Verify the invitation, get the roster cosigned, issue a certificate."""
         hub = self._hub
         try:
-            if len(request.invitation_secret) != SECRET_BYTES:
-                raise Refused("malformed", "an invitation's secret has 16 bytes")
-            csr_pem = _csr(request)
+            csr_pem = members.read_application(request.application).csr_pem
             _require_csr(hub.authority, csr_pem)
-            member = await hub.registrar.join(request.invitation_secret, request.application)
+            member = await self._member(request)
         except HubError as error:
-            reason = error.reason if isinstance(error, Refused) else "trustee-unavailable"
-            subject = _claimed(request)
-            await hub.database.run(lambda c: add_audit(c, now_ms(), Event.JOIN_REFUSED, subject, reason))
+            await self._note_refusal(error, request)
             await abort(context, error)
         certificate = hub.authority.issue(csr_pem, name=member.ori, server=False, now=utc_now())
         return enrolment_service_pb2.JoinResponse(
             roster=hub.registrar.envelope, certificate_pem=certificate, authority_pem=hub.authority.certificate_pem
         )
 
+    async def _member(self, request: enrolment_service_pb2.JoinRequest) -> members.MemberRow:
+        """The member that the application makes, by an invitation or by a key change of a member."""
+        secret = request.invitation_secret
+        if not secret:
+            return await self._hub.registrar.change_keys(request.application)
+        if len(secret) != members.SECRET_BYTES:
+            raise Refused("malformed", f"an invitation's secret has {members.SECRET_BYTES} bytes")
+        return await self._hub.registrar.join(secret, request.application)
 
-def _csr(request: enrolment_service_pb2.JoinRequest) -> bytes:
-    try:
-        return roster_pb2.JoinApplication.FromString(request.application.payload).csr_pem
-    except DecodeError:
-        raise Refused("malformed", "the join application cannot be read") from None
+    async def _note_refusal(self, error: HubError, request: enrolment_service_pb2.JoinRequest) -> None:
+        reason = error.reason if isinstance(error, Refused) else "trustee-unavailable"
+        subject, moment = _claimed(request), now_ms()
+        note, untold = self._refusals.count(moment)
+        if untold:
+            await self._hub.database.run(lambda c: add_audit(c, moment, Event.JOIN_REFUSED, "?", f"{untold} more"))
+        if note:
+            await self._hub.database.run(lambda c: add_audit(c, moment, Event.JOIN_REFUSED, subject, reason))
+
+
+class RefusalCount:
+    """Bounds the audit entries that strangers can cause: this port is open to everybody."""
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._refused = 0
+
+    def count(self, moment_ms: int) -> tuple[bool, int]:
+        """Whether to note this refusal on its own, and how many of an earlier minute were not noted."""
+        minute, untold = moment_ms // MINUTE_MS, 0
+        if minute != self._minute:
+            untold = max(0, self._refused - JOIN_REFUSALS_AUDITED_PER_MINUTE)
+            self._minute, self._refused = minute, 0
+        self._refused += 1
+        return self._refused <= JOIN_REFUSALS_AUDITED_PER_MINUTE, untold
 
 
 def _require_csr(authority: pki.CertificateAuthority, csr_pem: bytes) -> None:
@@ -62,6 +88,7 @@ def _require_csr(authority: pki.CertificateAuthority, csr_pem: bytes) -> None:
 
 def _claimed(request: enrolment_service_pb2.JoinRequest) -> str:
     try:
-        return header_from_payload(request.application.payload).sender[:9]
+        sender = header_from_payload(request.application.payload).sender
     except EnvelopeError:
         return "?"
+    return sender if valid_ori(sender) else "?"  # a stranger's own words do not go into the audit

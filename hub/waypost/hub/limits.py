@@ -12,6 +12,12 @@ CHECKS_PER_HOUR: Final = {"hiring": 2000, "certification": 2000, "self": 200}
 MAIL_IN_FLIGHT_MAX: Final = 64
 """Mail sent down a link and not yet taken: keeps a slow node from filling the hub's memory (64 answers are 1 MB)."""
 
+MAIL_IN_FLIGHT_BYTES_MAX: Final = 16 * 1024 * 1024
+"""The same in bytes, for answers that are longer than usual; one piece of mail always goes."""
+
+MAIL_FETCHED_MAX: Final = 8
+"""Mail read from the database at a time: at most 8 envelopes of 8 MiB are in memory before their sizes are known."""
+
 OUTGOING_FRAMES_MAX: Final = 256
 """Frames waiting in memory for one link; a fuller queue waits, mail stays in the database."""
 
@@ -20,6 +26,12 @@ HELLO_TIMEOUT_S: Final = 10.0
 
 INVITATION_LIFETIME_MAX_MS: Final = 60 * DAY_MS
 """An invitation that was not used for two months should be written anew."""
+
+JOIN_BYTES_MAX: Final = 64 * 1024
+"""Largest message the enrolment endpoint takes, which asks for no certificate: a join request has about 3 KiB."""
+
+JOIN_REFUSALS_AUDITED_PER_MINUTE: Final = 60
+"""Audit entries that strangers can cause in a minute; further refusals are counted in one entry."""
 
 MEMBERSHIP_POLL_S: Final = 0.5
 """How soon a running hub notices what the operator's commands changed."""
@@ -39,6 +51,15 @@ HOUSEKEEPING_INTERVAL_S: Final = 30.0
 
 EXPIRED_PER_ROUND_MAX: Final = 500
 """Checks closed in one transaction."""
+
+DIGESTED_TOKENS_PER_STEP: Final = 50_000
+"""Tokens read in one transaction for an index digest: 50 ms, in which other members wait."""
+
+DROPPED_POINTERS_PER_STEP: Final = 10_000
+"""Pointers of a past epoch deleted in one transaction, for the same reason."""
+
+REASON_CHARS_MAX: Final = 40
+"""Longest word for a reason that a node may give."""
 
 RESTART_RETRY_AFTER_MS: Final = 1000
 SUSPENDED_RETRY_AFTER_MS: Final = HOUR_MS

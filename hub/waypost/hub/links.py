@@ -12,18 +12,18 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from waypost.hub.limits import MAIL_IN_FLIGHT_MAX
+from waypost.hub.limits import MAIL_IN_FLIGHT_BYTES_MAX, MAIL_IN_FLIGHT_MAX
 from waypost.v1 import link_pb2
 
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """One attached member. `outgoing` holds frames to send; None ends the stream."""
+    """One attached member. `outgoing` holds frames to send, None ends the stream; `in_flight` has sizes by mail id."""
 
     ori: str
     outgoing: asyncio.Queue[link_pb2.HubFrame | None]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    in_flight: set[int] = field(default_factory=set)
+    in_flight: dict[int, int] = field(default_factory=dict)
     last_sent_id: int = 0
     roster_version: int = 0
 
@@ -31,22 +31,34 @@ class Link:
         """Look into the mailbox."""
         self.woken.set()
 
+    def sent(self, mail_id: int, size_bytes: int) -> None:
+        """A piece of mail is on its way."""
+        self.in_flight[mail_id] = size_bytes
+        self.last_sent_id = mail_id
+
     def taken(self, mail_id: int) -> None:
         """A piece of mail is off the link."""
-        self.in_flight.discard(mail_id)
+        self.in_flight.pop(mail_id, None)
         self.woken.set()
 
     @property
     def room(self) -> int:
-        """How many more pieces of mail may be in flight."""
+        """How many more pieces of mail may be in flight; none when those that are fill their share of memory."""
+        if sum(self.in_flight.values()) >= MAIL_IN_FLIGHT_BYTES_MAX:
+            return 0
         return MAIL_IN_FLIGHT_MAX - len(self.in_flight)
 
-    async def end(self, reason: str, retry_after_ms: int) -> None:
-        """Say goodbye, and end the stream."""
-        await self.outgoing.put(
-            link_pb2.HubFrame(goodbye=link_pb2.Goodbye(reason=reason, retry_after_ms=retry_after_ms))
-        )
-        await self.outgoing.put(None)
+    def end(self, reason: str = "", retry_after_ms: int = 0) -> None:
+        """End the stream, with a goodbye if there is a reason. Never waits, whatever the other side does.
+
+        Frames not sent yet are dropped: mail is in the mailbox, and a node sends again what it has no result for.
+        """
+        while not self.outgoing.empty():
+            self.outgoing.get_nowait()
+        if reason:
+            goodbye = link_pb2.Goodbye(reason=reason, retry_after_ms=retry_after_ms)
+            self.outgoing.put_nowait(link_pb2.HubFrame(goodbye=goodbye))
+        self.outgoing.put_nowait(None)
 
 
 class Links:

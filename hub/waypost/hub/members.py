@@ -1,9 +1,12 @@
 """Members and invitations, and the roster that follows from them.
 
 1. An invitation is a random secret, of which only the digest is kept; it is good for one ORI, once, until it expires.
+   The member that it made may present it again with the same keys, for its answer may have been lost on the way.
 2. A join application is signed by the key it introduces, is in its time, is for the invited ORI, and says the name,
    state and role of the invitation.
-3. The next roster names every member as it is now, follows the last one by digest, and states since which version each
+3. A key change comes without an invitation. Its application is signed by the present key and by the one it introduces,
+   and says the name, state and role that the member has.
+4. The next roster names every member as it is now, follows the last one by digest, and states since which version each
    key stands.
 """
 
@@ -12,9 +15,11 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, Verifier, sign
 from waypost.crypto.errors import EnvelopeError
@@ -45,12 +50,13 @@ class MemberRow:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What an invitation says."""
+    """What an invitation says; `used` once a member came of it."""
 
     ori: str
     name: str
     state: str
     role: int
+    used: bool = False
 
 
 def invite(connection: Connection, invitation: Invitation, now_ms: int, lifetime_ms: int) -> bytes:
@@ -71,43 +77,64 @@ def invite(connection: Connection, invitation: Invitation, now_ms: int, lifetime
 
 
 def open_invitation(connection: Connection, secret: bytes, now_ms: int) -> tuple[bytes, Invitation]:
-    """The invitation of a secret and its digest; Refused when there is none, or it was used or has expired."""
+    """The invitation of a secret and its digest; Refused when there is none, or it has expired (rule 1)."""
     digest = hashlib.sha256(secret).digest()
     row = connection.execute(select(schema.invitations).where(schema.invitations.c.digest == digest)).first()
     hint = "ask the hub's operator for a new invitation"
     if row is None:
         raise Refused("unknown-invitation", "this join code was never issued by this hub", hint=hint)
-    if row.used_at_ms is not None:
-        raise Refused("used-invitation", "this join code was used before", hint=hint)
     if row.expires_at_ms <= now_ms:
         raise Refused("expired-invitation", "this join code has expired", hint=hint)
-    return digest, Invitation(row.ori, row.name, row.state, row.role)
+    return digest, Invitation(row.ori, row.name, row.state, row.role, row.used_at_ms is not None)
 
 
 def open_application(
     envelope: envelope_pb2.Envelope, digest: bytes, invitation: Invitation, now_ms: int
 ) -> roster_pb2.JoinApplication:
     """The content of a join application that fits its invitation (rule 2); Refused otherwise."""
+    content = read_application(envelope)
+    _verify_application(envelope, {content.signing_public_key}, invitation.ori, now_ms)
+    _check_entry(content, (invitation.ori, invitation.name, invitation.state, invitation.role), digest)
+    return content
+
+
+def open_key_change(envelope: envelope_pb2.Envelope, member: MemberRow, now_ms: int) -> roster_pb2.JoinApplication:
+    """The content of an application by which a member changes its keys (rule 3); Refused otherwise."""
+    content = read_application(envelope)
+    _verify_application(envelope, {content.signing_public_key, member.signing_public_key}, member.ori, now_ms)
+    _check_entry(content, (member.ori, member.name, member.state, member.role), b"")
+    return content
+
+
+def read_application(envelope: envelope_pb2.Envelope) -> roster_pb2.JoinApplication:
+    """What an application says, unverified; Refused when it cannot be read."""
     try:
-        content = roster_pb2.JoinApplication.FromString(envelope.payload)
-        # Replay is impossible without the invitation, which is used up in the same transaction.
+        return roster_pb2.JoinApplication.FromString(envelope.payload)
+    except DecodeError:
+        raise Refused("malformed", "the join application cannot be read") from None
+
+
+def _verify_application(envelope: envelope_pb2.Envelope, keys: set[bytes], ori: str, now_ms: int) -> None:
+    """Signed by all of the keys. Whether it was seen before is for the caller to know."""
+    try:
         Verifier((names.HUB,), MemoryReplayStore()).verify(
             envelope,
             expected_type=names.JOIN_APPLICATION,
-            keys=(content.signing_public_key,),
-            sender=invitation.ori,
+            keys=keys,
+            required=len(keys),
+            sender=ori,
             now_ms=now_ms,
         )
-    except DecodeError:
-        raise Refused("malformed", "the join application cannot be read") from None
     except EnvelopeError as error:
         raise Refused(error.reason, f"the join application was refused: {error}") from error
-    stated = (content.ori, content.name, content.state, content.role, content.invitation_digest)
-    if stated != (invitation.ori, invitation.name, invitation.state, invitation.role, digest):
+
+
+def _check_entry(content: roster_pb2.JoinApplication, entry: tuple[str, str, str, int], digest: bytes) -> None:
+    stated = (content.ori, content.name, content.state, content.role)
+    if stated != entry or content.invitation_digest != digest:
         raise Refused("wrong-entry", "the join application is for another agency than the invitation")
     if len(content.sealing_public_key) != PUBLIC_KEY_BYTES:
         raise Refused("malformed", "the join application lacks a sealing key")
-    return content
 
 
 def member_of(content: roster_pb2.JoinApplication) -> MemberRow:
@@ -124,26 +151,35 @@ def member_of(content: roster_pb2.JoinApplication) -> MemberRow:
 
 
 def put_member(connection: Connection, member: MemberRow, application: bytes, now_ms: int) -> None:
-    """Add a member, or give an existing one its new keys."""
+    """Add a member, or give an existing one its new keys; whether that one is suspended stays as it is."""
     table = schema.members
     values = {
         "name": member.name,
         "state": member.state,
         "role": member.role,
-        "status": member.status,
         "signing_public_key": member.signing_public_key,
         "sealing_public_key": member.sealing_public_key,
         "application": application,
     }
     changed = connection.execute(update(table).where(table.c.ori == member.ori).values(values))
     if changed.rowcount == 0:
-        connection.execute(insert(table).values(ori=member.ori, joined_at_ms=now_ms, **values))
+        connection.execute(insert(table).values(ori=member.ori, status=member.status, joined_at_ms=now_ms, **values))
 
 
 def all_members(connection: Connection) -> list[MemberRow]:
     """Every member, by ORI."""
+    return [MemberRow(*row) for row in connection.execute(_member_columns().order_by(schema.members.c.ori))]
+
+
+def one_member(connection: Connection, ori: str) -> MemberRow | None:
+    """The member of that ORI."""
+    row = connection.execute(_member_columns().where(schema.members.c.ori == ori)).first()
+    return None if row is None else MemberRow(*row)
+
+
+def _member_columns() -> Select[Any]:
     table = schema.members
-    query = select(
+    return select(
         table.c.ori,
         table.c.name,
         table.c.state,
@@ -151,13 +187,22 @@ def all_members(connection: Connection) -> list[MemberRow]:
         table.c.status,
         table.c.signing_public_key,
         table.c.sealing_public_key,
-    ).order_by(table.c.ori)
-    return [MemberRow(*row) for row in connection.execute(query)]
+    )
 
 
-def member_ids(connection: Connection) -> dict[str, int]:
-    """Row ids of members by ORI."""
-    return {row.ori: row.id for row in connection.execute(select(schema.members.c.ori, schema.members.c.id))}
+def member_id(connection: Connection, ori: str) -> int:
+    """A member's row id; Refused when there is none."""
+    found = connection.scalar(select(schema.members.c.id).where(schema.members.c.ori == ori))
+    if found is None:
+        raise Refused("not-a-member", f"{ori} is not a member")
+    return int(found)
+
+
+def suspended(connection: Connection) -> frozenset[str]:
+    """Members that the operator has suspended."""
+    table = schema.members
+    query = select(table.c.ori).where(table.c.status == roster_pb2.MEMBER_STATUS_SUSPENDED)
+    return frozenset(connection.scalars(query))
 
 
 def set_status(connection: Connection, ori: str, status: int) -> None:
@@ -182,7 +227,7 @@ class RosterRoots:
 def make_roster(
     members: list[MemberRow], roots: RosterRoots, held: Roster | None, key: SigningKey, now_ms: int
 ) -> envelope_pb2.Envelope:
-    """The next roster, signed by the hub alone (rule 3)."""
+    """The next roster, signed by the hub alone (rule 4)."""
     version = 1 if held is None else held.version + 1
     header = new_header(
         sender=names.HUB, audience=names.ALL_MEMBERS, now_ms=now_ms, lifetime_ms=limits.ROSTER_LIFETIME_MS
@@ -225,6 +270,16 @@ def differs(members: list[MemberRow], held: Roster) -> bool:
         (member.status, member.signing_public_key, member.name) != (entry.status, entry.signing_public_key, entry.name)
         for member, entry in zip(members, held.members.values(), strict=True)
     )
+
+
+def with_suspensions(roster: Roster, oris: frozenset[str]) -> Roster:
+    """The roster with these members suspended already: the hub does not wait for the trustee to cut one off."""
+    barred = {
+        ori: replace(member, status=roster_pb2.MEMBER_STATUS_SUSPENDED)
+        for ori, member in roster.members.items()
+        if ori in oris and member.active
+    }
+    return replace(roster, members=MappingProxyType({**roster.members, **barred})) if barred else roster
 
 
 def with_candidate(members: list[MemberRow], candidate: MemberRow | None) -> list[MemberRow]:

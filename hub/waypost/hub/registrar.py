@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, parse_envelope, sign
-from waypost.crypto.freshness import header_to_proto, new_header
+from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
 from waypost.hub import members, schema
 from waypost.hub.audit import Event
-from waypost.hub.database import Database, add_audit
+from waypost.hub.database import Database, SeenStore, add_audit
 from waypost.hub.errors import Refused
 from waypost.hub.members import MemberRow, RosterRoots
 from waypost.hub.trustee_link import TrusteeLink
@@ -54,8 +54,11 @@ class Registrar:
         self._roots = roots
         self._lock = asyncio.Lock()
         self._published: Callable[[], None] = lambda: None
+        self._barred: frozenset[str] = frozenset()
         self.roster: Roster | None = None
         self.envelope: envelope_pb2.Envelope | None = None
+        self.in_force: Roster | None = None
+        """The roster with the operator's suspensions already in it: what the hub itself goes by."""
 
     def on_publish(self, told: Callable[[], None]) -> None:
         """Call `told` after every publication."""
@@ -67,9 +70,21 @@ class Registrar:
 
     async def load(self) -> None:
         """Take up the roster in force from the database."""
-        self.envelope = await self._database.run(newest_roster)
-        if self.envelope is not None:
-            self.roster = parse_roster(self.envelope.payload)
+        self._barred = await self._database.run(members.suspended)
+        envelope = await self._database.run(newest_roster)
+        if envelope is not None:
+            self._take_up(parse_roster(envelope.payload), envelope)
+
+    async def bar_suspended(self) -> None:
+        """Cut suspended members off now; the roster that tells everybody follows as soon as the trustee signs it."""
+        self._barred = await self._database.run(members.suspended)
+        if self.roster is not None and self.envelope is not None:
+            self._take_up(self.roster, self.envelope)
+
+    def _take_up(self, roster: Roster, envelope: envelope_pb2.Envelope) -> None:
+        self.roster, self.envelope = roster, envelope
+        self.in_force = members.with_suspensions(roster, self._barred)
+        self._published()
 
     async def refresh(self, epoch: int) -> None:
         """Publish a new roster if membership or epoch changed, or the present one is to be renewed."""
@@ -87,13 +102,50 @@ class Registrar:
         async with self._lock:
             await self._settle()
             digest, invitation = await self._database.run(lambda c: members.open_invitation(c, secret, now_ms))
-            content = members.open_application(application, digest, invitation, now_ms)
-            if self.roster is None:
-                raise Refused("no-roster", "the federation has no roster yet", hint="try again in a minute")
-            candidate = members.member_of(content)
-            rows = members.with_candidate(await self._database.run(members.all_members), candidate)
-            await self._propose(_Proposal(self._next(rows, self.roster.epoch), application, digest))
+            candidate = members.member_of(members.open_application(application, digest, invitation, now_ms))
+            if invitation.used:
+                await self._require_same_keys(candidate)
+                return candidate
+            await self._propose_with(candidate, application, digest)
             return candidate
+
+    async def change_keys(self, application: envelope_pb2.Envelope) -> MemberRow:
+        """Give a member new keys under its present one's signature: in force when this returns."""
+        now_ms, ori = _now_ms(), members.read_application(application).ori
+        async with self._lock:
+            await self._settle()
+            member = await self._database.run(lambda c: members.one_member(c, ori))
+            if member is None:
+                raise Refused("not-a-member", "only a member can change its keys", hint="join with a join code")
+            candidate = members.member_of(members.open_key_change(application, member, now_ms))
+            if _keys(candidate) != _keys(member):
+                await self._require_first_time(application)
+                await self._propose_with(candidate, application, None)
+            return candidate
+
+    async def _require_first_time(self, application: envelope_pb2.Envelope) -> None:
+        """A key change that is shown again later would bring back keys that the member has given up."""
+        header = header_from_payload(application.payload)
+        seen = (header.sender, header.message_id, header.expires_at_ms)
+        if not await self._database.run(lambda c: SeenStore(c).add(*seen)):
+            raise Refused("replayed", "this key change was made before", hint="sign a new one")
+
+    async def _require_same_keys(self, candidate: MemberRow) -> None:
+        """Rule 1 of `members`: a used invitation answers only the member that it made."""
+        member = await self._database.run(lambda c: members.one_member(c, candidate.ori))
+        if member is None or _keys(member) != _keys(candidate):
+            raise Refused(
+                "used-invitation", "this join code was used before", hint="ask the hub's operator for a new invitation"
+            )
+        await self._database.run(lambda c: add_audit(c, _now_ms(), Event.JOIN_REPEATED, candidate.ori))
+
+    async def _propose_with(
+        self, candidate: MemberRow, application: envelope_pb2.Envelope, invitation_digest: bytes | None
+    ) -> None:
+        if self.roster is None:
+            raise Refused("no-roster", "the federation has no roster yet", hint="try again in a minute")
+        rows = members.with_candidate(await self._database.run(members.all_members), candidate)
+        await self._propose(_Proposal(self._next(rows, self.roster.epoch), application, invitation_digest))
 
     def _next(self, rows: list[MemberRow], epoch: int) -> envelope_pb2.Envelope:
         return members.make_roster(rows, self._roots(epoch), self.roster, self._key, _now_ms())
@@ -128,9 +180,8 @@ class Registrar:
             await self._database.run(lambda c: _drop_proposal(c, now_ms, version, reason))
             raise
         await self._database.run(lambda c: _adopt(c, signed, roster, proposal, now_ms))
-        self.roster, self.envelope = roster, signed
         _log.info("roster %d is in force with %d members", roster.version, len(roster.members))
-        self._published()
+        self._take_up(roster, signed)
 
     def _accept(self, signed: envelope_pb2.Envelope, proposal: _Proposal, now_ms: int) -> Roster:
         roots = self._roots(parse_roster(proposal.roster.payload).epoch)
@@ -187,14 +238,18 @@ def _adopt(
     if proposal.application is None:
         return
     content = roster_pb2.JoinApplication.FromString(proposal.application.payload)
-    status = roster.members[content.ori].status
-    member = members.with_candidate([], members.member_of(content))[0]
-    members.put_member(connection, member, proposal.application.SerializeToString(), now_ms)
-    members.set_status(connection, content.ori, status)
+    members.put_member(connection, members.member_of(content), proposal.application.SerializeToString(), now_ms)
+    if proposal.invitation_digest is None:
+        add_audit(connection, now_ms, Event.KEYS_CHANGED, content.ori)
+        return
     invitations = schema.invitations
     used = update(invitations).where(invitations.c.digest == proposal.invitation_digest)
     connection.execute(used.values(used_at_ms=now_ms))
     add_audit(connection, now_ms, Event.JOINED, content.ori)
+
+
+def _keys(member: MemberRow) -> tuple[bytes, bytes]:
+    return member.signing_public_key, member.sealing_public_key
 
 
 def _renewal_due(roster: Roster) -> bool:

@@ -1,24 +1,14 @@
-"""Checks at the hub: what is accepted, whom it is routed to, and what becomes of the answers.
-
-A check:
+"""Checks at the hub: what is accepted, and whom it is routed to.
 
 1. The request is signed by the asker, an active member, on whose own connection it came; it is addressed to the hub, in
    its time, and lives at most CHECK_LIFETIME_MS.
-2. Its purpose is one that the asker's role has, and a hiring check bears the digest of an authorization.
+2. Its purpose is one that the asker's role has, and a hiring check bears the digest and reference of an authorization.
 3. It is for the epoch in force, has CHECK_TOKENS commitments and their openings, and every opening fits.
 4. The asker is within its rate for that purpose.
 5. The same request again gives the present receipt; another request under the same id is refused.
 
 Accepting, looking up, mailing the matching members and writing the receipt are one transaction. A member is mailed the
 openings of its own tokens and no others. The asker itself is not asked, nor is a suspended member.
-
-An answer:
-
-6. It is signed by the member on whose link it came, addressed to the asker, in its time.
-7. It is for a check that this member was asked in, and names that request's digest.
-8. The same answer again is accepted again; another one after the first is refused.
-
-What is left out on purpose: whether an answer says anything. It is sealed.
 """
 
 from __future__ import annotations
@@ -26,21 +16,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, Verified, Verifier, countersign
 from waypost.crypto.errors import EnvelopeError
 from waypost.crypto.sealing import PUBLIC_KEY_BYTES
-from waypost.hub import index, mailbox, schema
+from waypost.hub import checks, index, mailbox, schema
 from waypost.hub.audit import Event
 from waypost.hub.database import SeenStore, add_audit
 from waypost.hub.errors import RateExceeded, Refused
-from waypost.hub.limits import CHECKS_PER_HOUR, EXPIRED_PER_ROUND_MAX
+from waypost.hub.limits import CHECKS_PER_HOUR
 from waypost.hub.mailbox import MailKind
-from waypost.hub.receipts import CheckState, Response, coverage, make_receipt
+from waypost.hub.receipts import CheckState, coverage, make_receipt
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError, RosterError
@@ -108,7 +97,7 @@ def open_check(
     verified = verify_from_member(
         envelope, kind=names.CHECK_REQUEST, caller=caller, audience=names.HUB, roster=roster, now_ms=now_ms
     )
-    content = _parse(check_pb2.CheckRequest(), verified.payload)
+    content = _parse(verified.payload)
     if verified.header.expires_at_ms - verified.header.issued_at_ms > limits.CHECK_LIFETIME_MS:
         raise Refused("too-long-lived", "a check lives at most 30 days")
     _check_purpose(content, roster.members[caller])
@@ -127,11 +116,11 @@ def open_check(
 def _check_purpose(content: check_pb2.CheckRequest, asker: Member) -> None:
     if asker.role not in _ALLOWED.get(content.purpose, ()):
         raise Refused("purpose-not-allowed", "the member's role may not ask for this purpose")
-    authorized = len(content.authorization_digest) == _DIGEST_BYTES
+    authorized = len(content.authorization_digest) == _DIGEST_BYTES and bool(content.authorization_reference)
     if content.purpose == check_pb2.PURPOSE_HIRING and not authorized:
         raise Refused(
             "no-authorization",
-            "a hiring check needs the digest of the applicant's signed authorization",
+            "a hiring check needs the digest and reference of the applicant's signed authorization",
             hint="name it with --authorization",
         )
     if (
@@ -148,14 +137,14 @@ def accept_check(
 ) -> tuple[envelope_pb2.Envelope, frozenset[str]]:
     """Accept and route a check in one transaction: its receipt, and the members that have mail now."""
     asker = check.content.header.sender
-    held = _state(connection, check.check_id)
+    held = checks.state_of(connection, check.check_id)
     if held is not None:
         if (held.asker, held.request_digest) != (asker, check.digest):
             raise Refused("replayed", "another check was made under this id")
-        return make_receipt(held, _responses(connection, check.check_id), key, now_ms), frozenset()
+        return make_receipt(held, checks.responses_of(connection, check.check_id), key, now_ms), frozenset()
     if not _first_time(connection, check):
         raise Refused("replayed", "this check was made and delivered before")
-    _count(connection, asker, check.content.purpose, now_ms)
+    _count(connection, asker, check.content.purpose, now_ms)  # rule 4; a refusal takes the counting back with it
     matches = _matches(connection, check, roster)
     current = index.current_oris(connection, roster.epoch, now_ms)
     state = CheckState(
@@ -168,7 +157,7 @@ def accept_check(
         sequence=1,
     )
     expires_at_ms = check.content.header.expires_at_ms
-    _record(connection, state, expires_at_ms, matches)
+    checks.record(connection, state, expires_at_ms, matches)
     signed = countersign(check.envelope, key)
     for ori, tokens in matches.items():
         own = [_opening(opening) for opening in check.openings if opening.token in tokens]
@@ -177,96 +166,8 @@ def accept_check(
         mailbox.put(connection, ori, MailKind.QUERY, check.check_id, content, expires_at_ms)
     detail = f"{check.digest.hex()} matched {len(matches)}"
     add_audit(connection, now_ms, Event.CHECK_ACCEPTED, asker, detail)
-    receipt = _mail_receipt(connection, state, key, now_ms)
+    receipt = checks.mail_receipt(connection, state, key, now_ms)
     return receipt, frozenset({asker, *matches})
-
-
-def accept_answer(
-    connection: Connection,
-    envelope: envelope_pb2.Envelope,
-    *,
-    caller: str,
-    roster: Roster,
-    key: SigningKey,
-    now_ms: int,
-) -> str | None:
-    """Pass an answer on and write the next receipt (rules 6 to 8): the asker, or None when it was there already."""
-    content = _parse(check_pb2.Answer(), envelope.payload)
-    held = _state(connection, content.check_id)
-    audience = content.header.audience if held is None else held.asker
-    verified = verify_from_member(
-        envelope, kind=names.ANSWER, caller=caller, audience=audience, roster=roster, now_ms=now_ms
-    )
-    digest = hashlib.sha256(verified.payload).digest()
-    if held is None:
-        if _seen_answer(connection, caller, content.check_id, digest):
-            return None
-        raise Refused("no-such-check", "no check of this id is open")
-    response = next((r for r in _responses(connection, content.check_id) if r.ori == caller), None)
-    if response is None or held.request_digest != content.request_digest:
-        raise Refused("not-asked", "this member was not asked in this check")
-    if response.state == check_pb2.RESPONSE_STATE_ANSWERED and response.answer_digest == digest:
-        return None
-    if response.state != check_pb2.RESPONSE_STATE_PENDING:
-        raise Refused("answered-before", "this member's part in the check is over")
-    expires_at_ms = verified.header.expires_at_ms
-    content_bytes = envelope.SerializeToString()
-    mailbox.put(connection, held.asker, MailKind.MESSAGE, held.check_id, content_bytes, expires_at_ms)
-    _remember_answer(connection, caller, held.check_id, digest, expires_at_ms)
-    add_audit(connection, now_ms, Event.ANSWER_ACCEPTED, caller, digest.hex())
-    _set_response(
-        connection, held, Response(caller, check_pb2.RESPONSE_STATE_ANSWERED, digest, ""), key=key, now_ms=now_ms
-    )
-    return held.asker
-
-
-def query_taken(
-    connection: Connection, mail: mailbox.Mail, caller: str, reason: str, *, key: SigningKey, now_ms: int
-) -> str | None:
-    """A node took mail; when it refused a query, that shows in the receipt: the asker to wake, or None."""
-    if mail.kind is not MailKind.QUERY or not reason:
-        return None
-    add_audit(connection, now_ms, Event.QUERY_REFUSED, caller, reason)
-    held = _state(connection, mail.check_id)
-    if held is None or not _is_pending(connection, mail.check_id, caller):
-        return None
-    refused = Response(caller, check_pb2.RESPONSE_STATE_REFUSED, b"", reason)
-    _set_response(connection, held, refused, key=key, now_ms=now_ms)
-    return held.asker
-
-
-def expire_checks(connection: Connection, *, key: SigningKey, now_ms: int) -> frozenset[str]:
-    """Close checks whose time is over: askers that have mail now."""
-    table = schema.checks
-    query = select(table.c.check_id).where(table.c.expires_at_ms <= now_ms, table.c.pending > 0)
-    askers = set()
-    for check_id in list(connection.scalars(query.limit(EXPIRED_PER_ROUND_MAX))):
-        held = _state(connection, check_id)
-        if held is None:
-            continue
-        for response in _responses(connection, check_id):
-            if response.state == check_pb2.RESPONSE_STATE_PENDING:
-                late = Response(response.ori, check_pb2.RESPONSE_STATE_EXPIRED, b"", "expired")
-                _store_response(connection, check_id, late)
-        connection.execute(update(table).where(table.c.check_id == check_id).values(pending=0))
-        _next_receipt(connection, held, key, now_ms)
-        add_audit(connection, now_ms, Event.CHECK_EXPIRED, held.asker, held.request_digest.hex())
-        askers.add(held.asker)
-    return frozenset(askers)
-
-
-def forget_delivered(connection: Connection, now_ms: int) -> int:
-    """Delete who matched, for every check that is complete and whose mail was taken; how many."""
-    table = schema.checks
-    mail_left = select(schema.mailbox.c.id).where(schema.mailbox.c.check_id == table.c.check_id).exists()
-    rows = connection.execute(
-        select(table.c.check_id, table.c.request_digest).where(table.c.pending == 0, ~mail_left)
-    ).all()
-    for row in rows:
-        connection.execute(delete(schema.responses).where(schema.responses.c.check_id == row.check_id))
-        connection.execute(delete(table).where(table.c.check_id == row.check_id))
-        add_audit(connection, now_ms, Event.CHECK_FORGOTTEN, "", row.request_digest.hex())
-    return len(rows)
 
 
 def _matches(connection: Connection, check: IncomingCheck, roster: Roster) -> dict[str, set[bytes]]:
@@ -279,31 +180,13 @@ def _matches(connection: Connection, check: IncomingCheck, roster: Roster) -> di
     return {
         oris[member_id]: tokens
         for member_id, tokens in found.items()
-        if oris[member_id] != asker and roster.members[oris[member_id]].active
+        if oris[member_id] != asker and _takes_part(roster, oris[member_id])
     }
 
 
-def _record(connection: Connection, state: CheckState, expires_at_ms: int, matches: dict[str, set[bytes]]) -> None:
-    connection.execute(
-        insert(schema.checks).values(
-            check_id=state.check_id,
-            asker=state.asker,
-            request_digest=state.request_digest,
-            accepted_at_ms=state.accepted_at_ms,
-            expires_at_ms=expires_at_ms,
-            roster_version=state.roster_version,
-            coverage=state.coverage,
-            sequence=state.sequence,
-            pending=len(matches),
-        )
-    )
-    pending = check_pb2.RESPONSE_STATE_PENDING
-    rows = [
-        {"check_id": state.check_id, "ori": ori, "state": pending, "answer_digest": b"", "reason": ""}
-        for ori in matches
-    ]
-    if rows:
-        connection.execute(insert(schema.responses), rows)
+def _takes_part(roster: Roster, ori: str) -> bool:
+    member = roster.member(ori)
+    return member is not None and member.active
 
 
 def _count(connection: Connection, asker: str, purpose: int, now_ms: int) -> None:
@@ -331,86 +214,12 @@ def _first_time(connection: Connection, check: IncomingCheck) -> bool:
     return SeenStore(connection).add(header.sender, header.message_id, header.expires_at_ms)
 
 
-def _remember_answer(connection: Connection, caller: str, check_id: bytes, digest: bytes, expires_at_ms: int) -> None:
-    SeenStore(connection).add(caller, check_id + digest, expires_at_ms)
-
-
-def _seen_answer(connection: Connection, caller: str, check_id: bytes, digest: bytes) -> bool:
-    here = (schema.seen.c.sender == caller, schema.seen.c.message_id == check_id + digest)
-    return connection.scalar(select(func.count()).select_from(schema.seen).where(*here)) == 1
-
-
-def _state(connection: Connection, check_id: bytes) -> CheckState | None:
-    table = schema.checks
-    row = connection.execute(
-        select(
-            table.c.check_id,
-            table.c.asker,
-            table.c.request_digest,
-            table.c.accepted_at_ms,
-            table.c.roster_version,
-            table.c.coverage,
-            table.c.sequence,
-        ).where(table.c.check_id == check_id)
-    ).first()
-    return None if row is None else CheckState(*row)
-
-
-def _responses(connection: Connection, check_id: bytes) -> list[Response]:
-    table = schema.responses
-    query = select(table.c.ori, table.c.state, table.c.answer_digest, table.c.reason)
-    return [Response(*row) for row in connection.execute(query.where(table.c.check_id == check_id))]
-
-
-def _is_pending(connection: Connection, check_id: bytes, ori: str) -> bool:
-    responses = _responses(connection, check_id)
-    return any(r.ori == ori and r.state == check_pb2.RESPONSE_STATE_PENDING for r in responses)
-
-
-def _set_response(
-    connection: Connection, held: CheckState, response: Response, *, key: SigningKey, now_ms: int
-) -> None:
-    _store_response(connection, held.check_id, response)
-    table = schema.checks
-    connection.execute(update(table).where(table.c.check_id == held.check_id).values(pending=table.c.pending - 1))
-    _next_receipt(connection, held, key, now_ms)
-
-
-def _store_response(connection: Connection, check_id: bytes, response: Response) -> None:
-    table = schema.responses
-    connection.execute(
-        update(table)
-        .where(table.c.check_id == check_id, table.c.ori == response.ori)
-        .values(state=response.state, answer_digest=response.answer_digest, reason=response.reason)
-    )
-
-
-def _next_receipt(connection: Connection, held: CheckState, key: SigningKey, now_ms: int) -> None:
-    table = schema.checks
-    connection.execute(update(table).where(table.c.check_id == held.check_id).values(sequence=table.c.sequence + 1))
-    state = _state(connection, held.check_id)
-    if state is not None:
-        _mail_receipt(connection, state, key, now_ms)
-
-
-def _mail_receipt(connection: Connection, state: CheckState, key: SigningKey, now_ms: int) -> envelope_pb2.Envelope:
-    receipt = make_receipt(state, _responses(connection, state.check_id), key, now_ms)
-    expires_at_ms = now_ms + limits.RECEIPT_LIFETIME_MS
-    content = receipt.SerializeToString()
-    mailbox.put(connection, state.asker, MailKind.MESSAGE, state.check_id, content, expires_at_ms)
-    return receipt
-
-
 def _opening(opening: Opening) -> check_pb2.TokenOpening:
     return check_pb2.TokenOpening(slot=opening.slot, salt=opening.salt, token=opening.token)
 
 
-_Message = TypeVar("_Message", check_pb2.CheckRequest, check_pb2.Answer)
-
-
-def _parse(message: _Message, payload: bytes) -> _Message:
+def _parse(payload: bytes) -> check_pb2.CheckRequest:
     try:
-        message.ParseFromString(payload)
+        return check_pb2.CheckRequest.FromString(payload)
     except DecodeError:
-        raise Refused("malformed", "the message cannot be read") from None
-    return message
+        raise Refused("malformed", "the check cannot be read") from None

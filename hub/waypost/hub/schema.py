@@ -70,6 +70,15 @@ pointers: Final = Table(
     sqlite_with_rowid=False,
 )
 
+bucket_digests: Final = Table(
+    "bucket_digests",
+    metadata,
+    Column("member_id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("digests", LargeBinary, nullable=False),
+)
+"""A member's 256 bucket digests, 32 bytes each, as last computed; zeros where a registration has changed the bucket."""
+
 index_states: Final = Table(
     "index_states",
     metadata,

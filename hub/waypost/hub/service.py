@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
@@ -60,7 +61,7 @@ class Hub:
 
     def roster(self) -> Roster:
         """The roster in force; Refused while there is none."""
-        roster = self.registrar.roster
+        roster = self.registrar.in_force
         if roster is None or roster.expired(now_ms()):
             raise Refused("no-roster", "the hub has no valid roster yet", hint="try again in a minute")
         return roster
@@ -80,8 +81,9 @@ class HubService(HubServiceServicer):
         caller = await self._member(context)
         attachment = Attachment(self._hub, caller)
         try:
-            async for frame in attachment.run(request_iterator):
-                yield hub_service_pb2.AttachResponse(frame=frame)
+            async with aclosing(attachment.run(request_iterator)) as frames:
+                async for frame in frames:
+                    yield hub_service_pb2.AttachResponse(frame=frame)
         except HubError as error:
             await abort(context, error)
 
@@ -227,14 +229,14 @@ def _register(connection: Connection, request: hub_service_pb2.RegisterRequest, 
     except DecodeError:
         raise Refused("malformed", "the registration cannot be read") from None
     index.check_registration(message, roster.epoch)
-    member_id = members.member_ids(connection)[caller]
+    member_id = members.member_id(connection, caller)
     index.register(connection, member_id, roster.epoch, message.add, message.withdraw)
     digest = hashlib.sha256(verified.payload).hexdigest()[:16]
     add_audit(connection, now_ms(), Event.REGISTERED, caller, f"{digest} +{len(message.add)} -{len(message.withdraw)}")
 
 
 def _listed(connection: Connection, caller: str, epoch: int, bucket: int) -> list[bytes]:
-    return list(index.registered(connection, members.member_ids(connection)[caller], epoch, bucket))
+    return index.registered(connection, members.member_id(connection, caller), epoch, bucket, bucket)
 
 
 _CODES = {

@@ -19,6 +19,7 @@ from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceStub
 if TYPE_CHECKING:
     from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceAsyncStub
 
+_RECONNECT_MAX_MS = 2000
 _UNAVAILABLE = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -49,6 +50,8 @@ class TrusteeLink:
                 root_pem=self._root, key_pem=self._key, certificate_pem=self._certificate
             )
             options = channel_options(pki.TRUSTEE_TLS_NAME, message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
+            # gRPC's own back-off grows to two minutes: a trustee that is back should be found within seconds.
+            options += [("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS)]
             self._channel = aio.secure_channel(self._address, credentials, options=options)
         return TrusteeServiceStub(self._channel)
 

@@ -88,6 +88,10 @@ def _code(
 ) -> JoinCode:
     wanted = settings.read_settings(place)
     link, enrol = addresses[0] or wanted.listen, addresses[1] or wanted.enrol_listen
+    if not int(link.rpartition(":")[2]) or not int(enrol.rpartition(":")[2]):
+        raise SettingsError(
+            "the hub's ports are chosen when it is served, and it was not yet", hint="run: waypost-hub serve"
+        )
     return JoinCode(
         secret=secret,
         enrolment_certificate=pki.fingerprint(place.enrol_certificate.read_bytes()),
