@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from grpc import aio
 from sqlalchemy import Connection
 
-from waypost.hub import answers, index, mailbox, members
+from waypost.hub import answers, index, mailbox, members, posts
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import Refused
@@ -131,14 +131,11 @@ class Attachment:
             self._hub.links.wake((asker,))
 
     async def _post(self, post: link_pb2.Post) -> None:
-        ori, roster, key, moment = self._link.ori, self._hub.roster(), self._hub.key, _now_ms()
+        posted = posts.Posted(self._link.ori, self._hub.roster(), self._hub.key, _now_ms())
         result = link_pb2.PostResult(post_id=post.post_id, accepted=True)
         try:
-            asker = await self._hub.database.run(
-                lambda c: answers.accept_answer(c, post.message, caller=ori, roster=roster, key=key, now_ms=moment)
-            )
-            if asker is not None:
-                self._hub.links.wake((asker,))
+            have_mail = await self._hub.database.run(lambda c: posts.accept(c, post.message, posted))
+            self._hub.links.wake(have_mail)
         except Refused as refusal:
             result.accepted, result.reason = False, refusal.reason
             await self._audit(Event.POST_REFUSED, refusal.reason)

@@ -133,28 +133,26 @@ class Asker:
     hub_key: bytes
 
 
-def take_message(
-    store: Store, envelope: envelope_pb2.Envelope, *, own: Asker, roster: Roster, now_ms: int
-) -> bytes | None:
-    """Take an answer or receipt from the mail: the check that changed, or None; Refused when it does not count."""
-    try:
-        if envelope.payload_type == names.RECEIPT:
-            return _take_receipt(store, envelope, own, now_ms)
-        if envelope.payload_type == names.ANSWER:
-            return _take_answer(store, envelope, own, roster, now_ms)
-    except DecodeError:
-        raise Refused("malformed", "the message cannot be read") from None
-    except (EnvelopeError, RosterError) as error:
-        raise Refused(error.reason, f"the message was refused: {error}") from error
-    raise Refused("wrong-type", "the message is of a kind that a node does not take")
-
-
 def take_receipt(store: Store, envelope: envelope_pb2.Envelope, *, own: Asker, now_ms: int) -> bytes | None:
-    """Take the receipt that a submission gave (rule 2)."""
+    """Take a receipt (rule 2): the check that changed, or None; Refused when it does not count."""
     try:
         return _take_receipt(store, envelope, own, now_ms)
-    except (EnvelopeError, DecodeError) as error:
-        raise Refused("malformed", f"the receipt was refused: {error}") from error
+    except DecodeError:
+        raise Refused("malformed", "the receipt cannot be read") from None
+    except EnvelopeError as error:
+        raise Refused(error.reason, f"the receipt was refused: {error}") from error
+
+
+def take_answer(
+    store: Store, envelope: envelope_pb2.Envelope, *, own: Asker, roster: Roster, now_ms: int
+) -> bytes | None:
+    """Take an answer (rule 3): the check that changed, or None; Refused when it does not count."""
+    try:
+        return _take_answer(store, envelope, own, roster, now_ms)
+    except DecodeError:
+        raise Refused("malformed", "the answer cannot be read") from None
+    except (EnvelopeError, RosterError) as error:
+        raise Refused(error.reason, f"the answer was refused: {error}") from error
 
 
 def _take_receipt(store: Store, envelope: envelope_pb2.Envelope, own: Asker, now_ms: int) -> bytes | None:

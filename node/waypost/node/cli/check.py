@@ -148,9 +148,9 @@ def member_names(store: Store) -> dict[str, str]:
 
 
 def _require_daemon(home: Path) -> None:
-    from waypost.node.daemon import ServeLock
     from waypost.node.errors import CheckError
     from waypost.node.federation import read_federation
+    from waypost.node.serve_lock import ServeLock
 
     read_federation(home)
     if not ServeLock(home).held_by_another():

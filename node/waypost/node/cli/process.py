@@ -89,13 +89,14 @@ def status(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: 
 
 
 def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
-    from waypost.node import asking, daemon, settings
+    from waypost.node import asking, running, settings
     from waypost.node.federation import federation_path, read_federation
+    from waypost.node.serve_lock import ServeLock
     from waypost.node.tokenizing import AGREED_STATE, EPOCH_STATE
 
     keys = settings.open_keys(home, passphrase_file)
     joined = federation_path(home).exists()
-    running = daemon.ServeLock(home).held_by_another()
+    serving = ServeLock(home).held_by_another()
     with settings.open_store(home, keys) as store, store.reading():
         officers, due = store.officers.count(), store.officers.dirty_count()
         epoch = store.state.get_int(EPOCH_STATE)
@@ -104,9 +105,9 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
         held = store.rosters.newest()
         return {
             "ori": read_federation(home).ori if joined else "",
-            "running": running,
-            "link": store.state.get(daemon.LINK_STATE, "gone") if running else "gone",
-            "link_reason": store.state.get(daemon.LINK_REASON),
+            "running": serving,
+            "link": store.state.get(running.LINK_STATE, "gone") if serving else "gone",
+            "link_reason": store.state.get(running.LINK_REASON),
             "roster_version": held.version if held is not None else 0,
             "officers": officers,
             "officers_indexed": officers - due if epoch else 0,
@@ -115,7 +116,7 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
             "tokens": store.tokens.count(epoch),
             "outbox": store.outbox.count(),
             "checks_open": len(store.checks.in_states(asking.OPEN_STATES)),
-            "trouble": store.state.get(daemon.TROUBLE_STATE),
+            "trouble": store.state.get(running.TROUBLE_STATE),
         }
 
 

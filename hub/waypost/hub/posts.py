@@ -1,0 +1,58 @@
+"""Signed messages that members post up their links: which subject takes which kind.
+
+A handler verifies its message and stores the effect, mail to others included, in the caller's transaction; Refused
+changes nothing. The same message again MUST be accepted again without an effect: a node posts it until it has a result.
+A kind that stands in no entry is refused as `wrong-type`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from waypost.crypto.envelope import SigningKey
+from waypost.hub import answers
+from waypost.hub.errors import Refused
+from waypost.protocol import names
+from waypost.protocol.roster import Roster
+from waypost.v1 import envelope_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """On whose link a message came, the roster in force, the hub's signing key, and the moment."""
+
+    caller: str
+    roster: Roster
+    key: SigningKey
+    now_ms: int
+
+
+Handler: TypeAlias = Callable[[Connection, envelope_pb2.Envelope, Posted], Iterable[str]]
+"""Gives the ORIs that have mail now."""
+
+
+def _answer(connection: Connection, envelope: envelope_pb2.Envelope, posted: Posted) -> Iterable[str]:
+    asker = answers.accept_answer(
+        connection, envelope, caller=posted.caller, roster=posted.roster, key=posted.key, now_ms=posted.now_ms
+    )
+    return () if asker is None else (asker,)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {
+        names.ANSWER: _answer,
+    }
+)
+
+
+def accept(connection: Connection, envelope: envelope_pb2.Envelope, posted: Posted) -> Iterable[str]:
+    """Take one message: the ORIs that have mail now; Refused when it breaks a rule."""
+    handler = HANDLERS.get(envelope.payload_type)
+    if handler is None:
+        raise Refused("wrong-type", "the message is of a kind that the hub does not take")
+    return handler(connection, envelope, posted)

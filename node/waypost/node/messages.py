@@ -1,0 +1,73 @@
+"""Signed messages that arrive as mail: which subject takes which kind.
+
+A handler verifies its message and stores the effect in one transaction; what it refuses changes nothing. A kind that
+stands in no entry is refused as `wrong-type`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from google.protobuf.message import DecodeError
+
+from waypost.crypto.envelope import SigningKey
+from waypost.crypto.errors import EnvelopeError
+from waypost.crypto.sealing import SealingKey
+from waypost.node import asking
+from waypost.node.errors import Refused
+from waypost.node.policy import PolicyEngine
+from waypost.node.store import Store
+from waypost.protocol import names
+from waypost.protocol.errors import RosterError
+from waypost.protocol.roster import Roster
+from waypost.v1 import envelope_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who receives: the member's ORI and keys, the hub's key, the roster and the policies in force, and the moment."""
+
+    ori: str
+    hub_key: bytes
+    key: SigningKey
+    sealing_key: SealingKey
+    roster: Roster
+    policies: PolicyEngine | None
+    now_ms: int
+
+
+Handler: TypeAlias = Callable[[Store, envelope_pb2.Envelope, Receiver], object]
+
+
+def _receipt(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:
+    own = asking.Asker(receiver.ori, receiver.hub_key)
+    asking.take_receipt(store, envelope, own=own, now_ms=receiver.now_ms)
+
+
+def _answer(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:
+    own = asking.Asker(receiver.ori, receiver.hub_key)
+    asking.take_answer(store, envelope, own=own, roster=receiver.roster, now_ms=receiver.now_ms)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {
+        names.RECEIPT: _receipt,
+        names.ANSWER: _answer,
+    }
+)
+
+
+def take(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:
+    """Take one message; Refused when it does not count."""
+    handler = HANDLERS.get(envelope.payload_type)
+    if handler is None:
+        raise Refused("wrong-type", "the message is of a kind that a node does not take")
+    try:
+        handler(store, envelope, receiver)
+    except DecodeError:
+        raise Refused("malformed", "the message cannot be read") from None
+    except (EnvelopeError, RosterError) as error:
+        raise Refused(error.reason, f"the message was refused: {error}") from error
