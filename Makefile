@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PROTOS := $(wildcard proto/waypost/v1/*.proto)
 SERVICES := $(wildcard proto/waypost/v1/*_service.proto)
 
-.PHONY: demo test lint types contracts proto proto-check bench setup clean
+.PHONY: demo test lint types contracts proto proto-check docs bench bench-short setup clean
 
 setup: $(STAMP)
 
@@ -43,8 +43,14 @@ proto-check: proto
 	git diff --exit-code -- proto
 	test -z "$$(git ls-files --others --exclude-standard -- proto)"
 
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
+
 bench: $(STAMP)
-	for program in bench/[a-z]*.py; do $(BIN)/python $$program || exit 1; done
+	$(BIN)/python bench/run.py
+
+bench-short: $(STAMP)
+	$(BIN)/python bench/run.py --short
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
