@@ -195,7 +195,7 @@ def _disclose(
         else:
             declined[decision.policy_ids] += 1
         ids.update(decision.policy_ids)
-    candidate = wire.candidate_of(officer, records, ssn_agrees="ssn" in agreeing, declined=dict(declined))
+    candidate = wire.candidate_of(officer, records, ssn_agrees="ssn" in agreeing, declined=dict(declined), today=today)
     return _Decided(officer.id, Verdict.DISCLOSE, tuple(records), tuple(sorted(ids)), candidate)
 
 

@@ -24,6 +24,7 @@ from waypost.node.limits import (
     YEAR_MIN,
 )
 from waypost.node.persons import Person
+from waypost.node.statements import Dispute, Statement
 from waypost.node.states import ORI_STATES
 from waypost.protocol.names import valid_ori
 
@@ -195,7 +196,10 @@ class FairProcess:
 
 @dataclass(frozen=True, slots=True)
 class ConductRecord:
-    """One conduct record in one version. `record_key` is the owner's stable id; `version` counts up from 1."""
+    """One conduct record in one version. `record_key` is the owner's stable id; `version` counts up from 1.
+
+    `statement` and `dispute` are the officer's as they stand now, whatever the version.
+    """
 
     record_key: str
     version: int
@@ -209,6 +213,8 @@ class ConductRecord:
     authority: str
     fair_process: FairProcess
     status: RecordStatus
+    statement: Statement | None = None
+    dispute: Dispute | None = None
 
     def __post_init__(self) -> None:
         _require_key("record_key", self.record_key)

@@ -11,7 +11,12 @@ from waypost.v1 import check_pb2, record_pb2
 
 
 def candidate_of(
-    officer: Officer, records: Sequence[ConductRecord], *, ssn_agrees: bool, declined: dict[tuple[str, ...], int]
+    officer: Officer,
+    records: Sequence[ConductRecord],
+    *,
+    ssn_agrees: bool,
+    declined: dict[tuple[str, ...], int],
+    today: date,
 ) -> check_pb2.Candidate:
     """A disclosed officer with the records that may go out. The SSN never does."""
     person = officer.person
@@ -26,7 +31,7 @@ def candidate_of(
         ],
         ssn_agrees=ssn_agrees,
         employments=[_employment(employment) for employment in officer.employment],
-        conduct=[_record(record) for record in records],
+        conduct=[record_of(record, today) for record in records],
         declined=[check_pb2.Declined(records=count, policy_ids=ids) for ids, count in declined.items()],
     )
 
@@ -62,8 +67,9 @@ def _employment(employment: Employment) -> record_pb2.Employment:
     )
 
 
-def _record(record: ConductRecord) -> record_pb2.ConductRecord:
-    facts = record.fair_process
+def record_of(record: ConductRecord, today: date) -> record_pb2.ConductRecord:
+    """A conduct record with what the officer says to it, as of that day."""
+    facts, statement, dispute = record.fair_process, record.statement, record.dispute
     return record_pb2.ConductRecord(
         record_key=record.record_key,
         version=record.version,
@@ -85,6 +91,14 @@ def _record(record: ConductRecord) -> record_pb2.ConductRecord:
             told_on=_iso(facts.told_on),
         ),
         status=record.status,
+        statement=None
+        if statement is None
+        else record_pb2.Statement(text=statement.text, given_on=_iso(statement.given_on)),
+        dispute=None
+        if dispute is None
+        else record_pb2.Dispute(
+            opened_on=_iso(dispute.opened_on), due_on=_iso(dispute.due_on), overdue=dispute.overdue(today)
+        ),
     )
 
 

@@ -63,6 +63,24 @@ RECEIPT_LIFETIME_MS: Final = 45 * DAY_MS
 ANSWER_BYTES_MIN: Final = 8 * 1024
 """Answers are padded to at least this, so that none, one and ten records look alike."""
 
+NOTICE_LIFETIME_MS: Final = 30 * DAY_MS
+"""Life of a notice in delivery; its owner makes it anew while it is not acknowledged."""
+
+NOTICE_CHECKS_MAX: Final = 64
+"""Checks that one notice names: the recipient finds the record by its owner and key in any case."""
+
+NOTICE_CHANGES_MAX: Final = 16
+"""Changes that one notice names: what happened to a record while its recipient was away."""
+
+STATEMENT_CHARS_MAX: Final = 10_000
+"""Longest statement of an officer: three pages, more than the summary he answers."""
+
+DISPUTE_DAYS: Final = 30
+"""Days in which the owner of a record resolves a dispute; the clock of consumer reports (15 U.S.C. 1681i)."""
+
+REASON_CHARS_MAX: Final = 500
+"""Longest reason for a change of a record, in words for its receivers."""
+
 INDEX_CURRENT_MS: Final = 48 * HOUR_MS
 """A member's index counts as current when its digest agreed this recently: nodes compare daily."""
 

@@ -20,9 +20,14 @@ REGISTRATION: Final = payload_type("registration")
 CHECK_REQUEST: Final = payload_type("check-request")
 ANSWER: Final = payload_type("answer")
 RECEIPT: Final = payload_type("receipt")
+NOTICE: Final = payload_type("notice")
+NOTICE_TAKEN: Final = payload_type("notice-taken")
 
 SEAL_ANSWER: Final = "answer"
 """Purpose in the sealing context of an answer."""
+
+SEAL_NOTICE: Final = "notice"
+"""Purpose in the sealing context of a notice."""
 
 _ORI = re.compile(r"[A-Z]{2}[A-Z0-9]{7}")
 

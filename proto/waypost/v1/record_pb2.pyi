@@ -370,6 +370,92 @@ class FairProcess(_message.Message):
 Global___FairProcess: _TypeAlias = FairProcess  # noqa: Y015
 
 @_typing.final
+class Statement(_message.Message):
+    """What an officer says to a record about him."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    GIVEN_ON_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """In his words; 1 to 10,000 characters."""
+    given_on: _builtins.str
+    """When he gave it."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        given_on: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["given_on", b"given_on", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Statement: _TypeAlias = Statement  # noqa: Y015
+
+@_typing.final
+class Dispute(_message.Message):
+    """An officer's open dispute of a record, with the clock that runs for its owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENED_ON_FIELD_NUMBER: _builtins.int
+    DUE_ON_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
+    opened_on: _builtins.str
+    """When it was opened."""
+    due_on: _builtins.str
+    """By when the owner has to resolve it: 30 days after it was opened."""
+    overdue: _builtins.bool
+    """Whether that day had passed when this was written."""
+    def __init__(
+        self,
+        *,
+        opened_on: _builtins.str = ...,
+        due_on: _builtins.str = ...,
+        overdue: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_on", b"due_on", "opened_on", b"opened_on", "overdue", b"overdue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dispute: _TypeAlias = Dispute  # noqa: Y015
+
+@_typing.final
+class Terms(_message.Message):
+    """What the receiver of a record may do with it. The receiver's node enforces it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMITTED_PURPOSE_FIELD_NUMBER: _builtins.int
+    ONWARD_SHARING_FIELD_NUMBER: _builtins.int
+    KEEP_UNTIL_FIELD_NUMBER: _builtins.int
+    permitted_purpose: _builtins.str
+    """The one purpose it may be used for: "hiring", "certification" or "self"."""
+    onward_sharing: _builtins.bool
+    """Whether it may be given to others."""
+    keep_until: _builtins.str
+    """The last day on which it may be kept; empty: no such day."""
+    def __init__(
+        self,
+        *,
+        permitted_purpose: _builtins.str = ...,
+        onward_sharing: _builtins.bool = ...,
+        keep_until: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_until", b"keep_until", "onward_sharing", b"onward_sharing", "permitted_purpose", b"permitted_purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Terms: _TypeAlias = Terms  # noqa: Y015
+
+@_typing.final
 class ConductRecord(_message.Message):
     """One conduct record in one version."""
 
@@ -387,6 +473,9 @@ class ConductRecord(_message.Message):
     AUTHORITY_FIELD_NUMBER: _builtins.int
     FAIR_PROCESS_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    DISPUTE_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
     record_key: _builtins.str
     """The owner's stable id of it; unique at the owner."""
     version: _builtins.int
@@ -415,6 +504,20 @@ class ConductRecord(_message.Message):
     def fair_process(self) -> Global___FairProcess:
         """The facts of section 3(b)."""
 
+    @_builtins.property
+    def statement(self) -> Global___Statement:
+        """What the officer says to it; goes out with the record from the day it was given."""
+
+    @_builtins.property
+    def dispute(self) -> Global___Dispute:
+        """The officer's open dispute of it; absent when there is none."""
+
+    @_builtins.property
+    def terms(self) -> Global___Terms:
+        """What the owner's law allows the receiver to do with it. Absent: the purpose of the check it answers, and no onward
+        sharing.
+        """
+
     def __init__(
         self,
         *,
@@ -430,10 +533,13 @@ class ConductRecord(_message.Message):
         authority: _builtins.str = ...,
         fair_process: Global___FairProcess | None = ...,
         status: _builtins.str = ...,
+        statement: Global___Statement | None = ...,
+        dispute: Global___Dispute | None = ...,
+        terms: Global___Terms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fair_process", b"fair_process"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dispute", b"dispute", "fair_process", b"fair_process", "statement", b"statement", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_cents", b"amount_cents", "authority", b"authority", "effective_on", b"effective_on", "fair_process", b"fair_process", "force_outcome", b"force_outcome", "force_type", b"force_type", "kind", b"kind", "occurred_on", b"occurred_on", "record_key", b"record_key", "status", b"status", "summary", b"summary", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_cents", b"amount_cents", "authority", b"authority", "dispute", b"dispute", "effective_on", b"effective_on", "fair_process", b"fair_process", "force_outcome", b"force_outcome", "force_type", b"force_type", "kind", b"kind", "occurred_on", b"occurred_on", "record_key", b"record_key", "statement", b"statement", "status", b"status", "summary", b"summary", "terms", b"terms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,7 +65,7 @@ def show(
     for version in history:
         typer.echo(f"{record_key}, version {version.version}, of officer {owned.officer_key}")
         for name, value in _content(version).items():
-            if value not in {"", None, 0} and name not in {"record_key", "version"}:
+            if value not in ("", None, 0) and name not in {"record_key", "version"}:
                 typer.echo(f"  {name}: {value}")
     _print_verdict(missing)
 
@@ -114,6 +114,9 @@ def _content(record: ConductRecord) -> dict[str, Any]:
     """The record's fields as the canonical file names them; dates as text."""
     fields = asdict(record)
     fields |= fields.pop("fair_process")
+    for name in ("statement", "dispute"):
+        said = fields[name]
+        fields[name] = said and {part: str(value) if isinstance(value, date) else value for part, value in said.items()}
     return {name: str(value) if isinstance(value, date) else value for name, value in fields.items()}
 
 

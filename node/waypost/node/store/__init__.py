@@ -21,6 +21,7 @@ from waypost.node.store.imports import ImportBatch, ImportedFile, ImportReposito
 from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRepository, RosterRepository, StoredRoster
 from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository
 from waypost.node.store.state import StateRepository
+from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ImportBatch",
     "ImportedFile",
     "IndexedPerson",
+    "KeptDispute",
     "OfficerConduct",
     "OfficerEmployment",
     "OfficerTokens",
@@ -56,6 +58,7 @@ class Store:
         self.employment = EmploymentRepository(database, cipher)
         self.conduct = ConductRepository(database, cipher)
         self.officers = OfficerRepository(database, cipher, self.employment, self.conduct)
+        self.statements = StatementRepository(database)
         self.imports = ImportRepository(database)
         self.tokens = TokenRepository(database)
         self.disclosures = DisclosureRepository(database)

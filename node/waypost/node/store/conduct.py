@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 from waypost.node.records import (
     Appeal,
@@ -16,6 +17,7 @@ from waypost.node.records import (
     Hearing,
     RecordStatus,
 )
+from waypost.node.statements import Dispute, Statement
 from waypost.node.store.cipher import CONDUCT_DIGEST, ColumnCipher
 from waypost.node.store.database import NodeDatabase, Row
 from waypost.node.store.values import day_or_none, in_parts, iso, marks
@@ -56,8 +58,8 @@ class ConductRepository:
         rows = self._db.rows("SELECT record_key, officer_id, version, digest FROM conduct")
         return {key: HeldConduct(officer_id, version, digest) for key, officer_id, version, digest in rows}
 
-    def put(self, records: Iterable[tuple[int, ConductRecord]], import_id: int) -> None:
-        """Add records (officer id, record in its next version); earlier versions stay."""
+    def put(self, records: Iterable[tuple[int, ConductRecord]], import_id: int | None) -> None:
+        """Add records (officer id, record in its next version); earlier versions stay. No import: changed by hand."""
         with self._db.writing():
             batch = tuple(records)
             self._db.run_many(
@@ -105,8 +107,14 @@ _COLUMNS = (
     "kind, occurred_on, effective_on, summary, force_type, force_outcome, amount_cents, authority, notice_on, hearing, "
     "decided_by, decided_on, appeal, final_on, told_on, status"
 )
+_SAID = (
+    "(SELECT text FROM statements WHERE statements.conduct_id = conduct.id ORDER BY statements.id DESC LIMIT 1), "
+    "(SELECT given_on FROM statements WHERE statements.conduct_id = conduct.id ORDER BY statements.id DESC LIMIT 1), "
+    "(SELECT opened_on FROM disputes WHERE disputes.conduct_id = conduct.id AND resolved_on = '')"
+)
+"""The officer's present statement and open dispute, as `_officer_conduct` reads them."""
 _NEWEST = (
-    f"SELECT conduct.officer_id, officer_key, record_key, conduct.version, {_COLUMNS} FROM conduct "
+    f"SELECT conduct.officer_id, officer_key, record_key, conduct.version, {_COLUMNS}, {_SAID} FROM conduct "
     "JOIN conduct_versions ON conduct_id = conduct.id AND conduct_versions.version = conduct.version "
     "JOIN officers ON officers.id = conduct.officer_id"
 )
@@ -123,7 +131,13 @@ def _values(record: ConductRecord) -> tuple[object, ...]:
 
 
 def _officer_conduct(row: Row) -> OfficerConduct:
-    return OfficerConduct(row[0], row[1], _record(*row[2:]))
+    officer_id, officer_key, *content, text, given_on, opened_on = row
+    record = replace(
+        _record(*content),
+        statement=Statement(text, date.fromisoformat(given_on)) if text else None,
+        dispute=Dispute(date.fromisoformat(opened_on)) if opened_on else None,
+    )
+    return OfficerConduct(officer_id, officer_key, record)
 
 
 def _record(
