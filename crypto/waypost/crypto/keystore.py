@@ -86,8 +86,13 @@ class Keystore:
 
     def put(self, name: str, value: bytes) -> None:
         """Add or replace one secret."""
+        self.change({name: value})
+
+    def change(self, changes: Mapping[str, bytes | None]) -> None:
+        """Add or replace secrets, or forget those that are None: all of them in one write, or none."""
         previous = dict(self._secrets)
-        self._secrets[name] = value
+        kept = {name: value for name, value in previous.items() if name not in changes}
+        self._secrets = kept | {name: value for name, value in changes.items() if value is not None}
         try:
             self._save()
         except KeystoreError:

@@ -23,6 +23,7 @@ class Event(StrEnum):
     INDEX_MENDED = "index-mended"
     EVALUATION_REFUSED = "evaluation-refused"
     CERTIFICATE_RENEWED = "certificate-renewed"
+    KEY_CHANGED = "key-changed"
 
 
 MEANING: dict[Event, str] = {
@@ -41,4 +42,5 @@ MEANING: dict[Event, str] = {
     Event.INDEX_MENDED: "The node's index and the hub's differed and are being mended; detail: how many tokens.",
     Event.EVALUATION_REFUSED: "Making tokens was refused or failed; detail: the reason.",
     Event.CERTIFICATE_RENEWED: "The node has a fresh certificate.",
+    Event.KEY_CHANGED: "The node's signing key was changed under the old one's signature; subject: its ORI.",
 }

@@ -11,12 +11,17 @@ from waypost.node.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """The node's ORI, the hub's link address HOST:PORT, and both roots' Ed25519 keys (32 bytes each)."""
+    """The node's ORI, the hub's addresses HOST:PORT, and both roots' Ed25519 keys (32 bytes each).
+
+    `enrolment_certificate` is the fingerprint of the enrolment endpoint's certificate, as the join code had it.
+    """
 
     ori: str
     hub_address: str
     hub_key: bytes
     trustee_key: bytes
+    enrolment_address: str
+    enrolment_certificate: bytes
 
 
 def federation_path(home: Path) -> Path:
@@ -43,6 +48,8 @@ def read_federation(home: Path) -> Federation:
             content["hub_address"],
             bytes.fromhex(content["hub_key"]),
             bytes.fromhex(content["trustee_key"]),
+            content["enrolment_address"],
+            bytes.fromhex(content["enrolment_certificate"]),
         )
     except FileNotFoundError:
         raise SettingsError(
@@ -56,5 +63,6 @@ def read_federation(home: Path) -> Federation:
 def write_federation(home: Path, federation: Federation) -> None:
     """Remember it."""
     content = asdict(federation)
-    content["hub_key"], content["trustee_key"] = federation.hub_key.hex(), federation.trustee_key.hex()
+    for name in ("hub_key", "trustee_key", "enrolment_certificate"):
+        content[name] = content[name].hex()
     federation_path(home).write_text(json.dumps(content, indent=2) + "\n")

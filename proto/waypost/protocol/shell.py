@@ -13,6 +13,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from waypost.crypto.keystore import Keystore
+from waypost.crypto.passphrase import find_passphrase
+
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="WAYPOST_HOME", help="The folder that holds this party's keys and data.")
 ]
@@ -23,6 +26,10 @@ PassphraseOption = Annotated[
         help="A file whose first line is the passphrase of the keys "
         "(or WAYPOST_PASSPHRASE_FILE, WAYPOST_PASSPHRASE, or asked for).",
     ),
+]
+NewPassphraseOption = Annotated[
+    Path | None,
+    typer.Option("--new-passphrase-file", help="A file whose first line is the new passphrase; asked for otherwise."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts for machines.")]
 
@@ -37,6 +44,15 @@ def ask_new_passphrase() -> str:
     """Ask for a new passphrase twice."""
     answer: str = typer.prompt("New passphrase for the keys", hide_input=True, confirmation_prompt=True, err=True)
     return answer
+
+
+def change_passphrase(keys: Path, passphrase_file: Path | None, new_passphrase_file: Path | None) -> None:
+    """Put a party's keystore under another passphrase, and say so. A crash leaves the old file or the new one."""
+    old = find_passphrase(passphrase_file, ask_passphrase)
+    store = Keystore.open(keys, old)
+    new = find_passphrase(new_passphrase_file, ask_new_passphrase) if new_passphrase_file else ask_new_passphrase()
+    store.change_passphrase(old, new)
+    typer.echo(f"{keys} is under the new passphrase. Backups made before are still under the old one.")
 
 
 def fail(message: str, hint: str = "") -> NoReturn:

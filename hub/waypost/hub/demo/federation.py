@@ -121,6 +121,7 @@ class Federation:
         """Start a process and wait until its output holds `ready`."""
         log = self.folder / f"{key}.log"
         with log.open("ab") as sink:
+            before = sink.tell()  # a service that is started again adds to its log
             process = subprocess.Popen(  # noqa: S603 - our own commands
                 [program(name), *arguments], env=self._environment(), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
             )
@@ -128,7 +129,7 @@ class Federation:
         with self._lock:
             self.services[key] = service
         deadline = time.monotonic() + START_TIMEOUT_S
-        while ready not in log.read_text(errors="replace"):
+        while ready.encode() not in log.read_bytes()[before:]:
             if process.poll() is not None or time.monotonic() > deadline:
                 last = log.read_text(errors="replace").strip().splitlines()[-3:]
                 raise DemoError(f"{key} did not start: {' / '.join(last)}", hint=f"its output is in {log}")

@@ -6,7 +6,7 @@ import typer
 
 from waypost.crypto.errors import CryptoError
 from waypost.protocol import shell
-from waypost.trustee.cli import admissions, budgets, process
+from waypost.trustee.cli import admissions, budgets, keys, process
 from waypost.trustee.errors import TrusteeError
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (process, admissions):
+for module in (process, admissions, keys):
     module.register(app)
 app.add_typer(budgets.app, name="budgets")
 

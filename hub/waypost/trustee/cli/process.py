@@ -23,7 +23,7 @@ from waypost.trustee.errors import SettingsError
 from waypost.trustee.limits import AUDIT_ENTRIES_SHOWN
 from waypost.trustee.store import Store
 
-_DEFAULT_HOME = Path("waypost-trustee")
+DEFAULT_HOME = Path("waypost-trustee")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     listen: Annotated[str, typer.Option(help="Where to listen for the hub: HOST:PORT.")] = settings.DEFAULT_LISTEN,
     passphrase_file: PassphraseOption = None,
 ) -> None:
@@ -45,7 +45,7 @@ def init(
 
 
 def accept(
-    hub_json: Annotated[Path, typer.Argument(help="The hub's public file, hub.json.")], home: HomeOption = _DEFAULT_HOME
+    hub_json: Annotated[Path, typer.Argument(help="The hub's public file, hub.json.")], home: HomeOption = DEFAULT_HOME
 ) -> None:
     """Accept one hub: from now on only that hub is served."""
     place = settings.Home(home)
@@ -64,7 +64,7 @@ def accept(
     typer.echo(f"Accepted the hub whose key begins with {fingerprint}. Compare that with its operator by telephone.")
 
 
-def serve(home: HomeOption = _DEFAULT_HOME, passphrase_file: PassphraseOption = None) -> None:
+def serve(home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None) -> None:
     """Serve the accepted hub until told to stop."""
     from waypost.trustee.daemon import serve as run
 
@@ -76,7 +76,7 @@ def serve(home: HomeOption = _DEFAULT_HOME, passphrase_file: PassphraseOption = 
 
 
 def log(
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = AUDIT_ENTRIES_SHOWN,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,7 +90,7 @@ def log(
             typer.echo(f"{moment}  {entry.event:<20} {entry.subject}  {entry.detail}".rstrip())
 
 
-def status(home: HomeOption = _DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Show what the trustee holds: hub, roster, admissions."""
     place = settings.Home(home)
     store = Store(place.database)
