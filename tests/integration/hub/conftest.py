@@ -20,18 +20,15 @@ from typing import Any
 
 import pytest
 from grpc import aio
+from tests.parties import commands
+from tests.parties.messages import Messages
 
 from waypost.crypto import pki
-from waypost.crypto.envelope import SigningKey, sign
-from waypost.crypto.freshness import header_to_proto, new_header
-from waypost.crypto.sealing import SealingContext, SealingKey, open_sealed, seal
 from waypost.crypto.serving import channel_options
 from waypost.crypto.split_oprf import Evaluation, blind_batch, finish_batch
 from waypost.protocol import limits, names
-from waypost.protocol.commitments import commit
 from waypost.protocol.index_digest import bucket_digests, index_digest
 from waypost.protocol.joincode import JoinCode, decode_join_code
-from waypost.protocol.roster import Roster, accept_roster
 from waypost.v1 import (
     check_pb2,
     enrolment_service_pb2,
@@ -39,17 +36,12 @@ from waypost.v1 import (
     hub_service_pb2,
     index_pb2,
     link_pb2,
-    roster_pb2,
 )
 from waypost.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
 from waypost.v1.hub_service_pb2_grpc import HubServiceStub
 
 READY_TIMEOUT_S = 30.0
 FRAME_TIMEOUT_S = 10.0
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _free_port() -> int:
@@ -74,25 +66,15 @@ class Federation:
     def trustee(self) -> Path:
         return self.folder / "trustee"
 
-    def run(self, command: str, *arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-        home = home or (self.hub if command == "waypost-hub" else self.trustee)
-        program = [str(Path(sys.executable).with_name(command)), *arguments, "--home", str(home)]
-        return subprocess.run(program, env=self._environment(), capture_output=True, text=True, check=False)
-
     def do(self, command: str, *arguments: str) -> str:
-        done = self.run(command, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, "WAYPOST_PASSPHRASE": "correct horse battery", "GRPC_VERBOSITY": "NONE", "COLUMNS": "200"}
+        return commands.do(command, *arguments, home=self.hub if command == "waypost-hub" else self.trustee)
 
     def start(self, command: str) -> None:
         home = self.hub if command == "waypost-hub" else self.trustee
         log = self.folder / f"{command}.log"
         with log.open("wb") as sink:
             program = [str(Path(sys.executable).with_name(command)), "serve", "--home", str(home)]
-            process = subprocess.Popen(program, env=self._environment(), stdout=sink, stderr=sink)
+            process = subprocess.Popen(program, env={**os.environ, **commands.ENVIRONMENT}, stdout=sink, stderr=sink)
         self.processes[command] = process
         deadline = time.monotonic() + READY_TIMEOUT_S
         while b"serving" not in log.read_bytes():
@@ -130,39 +112,16 @@ class Federation:
     async def member(self, ori: str, role: str = "agency") -> Member:
         """An agency that was invited and admitted, and has joined."""
         self.admit(ori)
-        member = Member(ori, self)
+        member = Member(ori, federation=self)
         await member.join(self.invite(ori, role=role))
         return member
 
 
 @dataclass
-class Member:
-    """An agency's keys, and what it got when it joined."""
+class Member(Messages):
+    """An agency that speaks over real sockets."""
 
-    ori: str
-    federation: Federation
-    signing: SigningKey = field(default_factory=SigningKey.generate)
-    sealing: SealingKey = field(default_factory=SealingKey.generate)
-    answering: SealingKey = field(default_factory=SealingKey.generate)
-    tls_key: bytes = field(default_factory=pki.new_key_pem)
-    certificate: bytes = b""
-    authority: bytes = b""
-    roster: Roster | None = None
-
-    def application(self, code: JoinCode, *more_keys: SigningKey, **changes: Any) -> envelope_pb2.Envelope:
-        content: dict[str, Any] = {
-            "header": self.header(names.HUB, limits.JOIN_LIFETIME_MS),
-            "ori": self.ori,
-            "invitation_digest": hashlib.sha256(code.secret).digest() if code.secret else b"",
-            "signing_public_key": self.signing.public,
-            "sealing_public_key": self.sealing.public,
-            "csr_pem": pki.make_csr(self.tls_key, self.ori),
-            "name": code.name,
-            "state": code.state,
-            "role": code.role,
-        }
-        payload = roster_pb2.JoinApplication(**{**content, **changes}).SerializeToString()
-        return sign(names.JOIN_APPLICATION, payload, self.signing, *more_keys)
+    federation: Federation = field(kw_only=True)
 
     async def join(self, code: JoinCode, application: envelope_pb2.Envelope | None = None) -> None:
         """Pin the endpoint by the code, apply, and hold what the code promised."""
@@ -180,16 +139,6 @@ class Member:
         assert self.roster is not None
         keys = (self.roster.hub_signing_key, self.roster.trustee_signing_key)
         assert tuple(hashlib.sha256(key).digest() for key in keys) == (code.hub_key, code.trustee_key)
-
-    def take_roster(self, envelope: envelope_pb2.Envelope) -> None:
-        stated = roster_pb2.Roster.FromString(envelope.payload)
-        self.roster = accept_roster(
-            envelope,
-            held=self.roster,
-            hub_key=stated.hub_signing_key,
-            trustee_key=stated.trustee_signing_key,
-            now_ms=now_ms(),
-        )
 
     def channel(self, *, certificate: bytes | None = None) -> aio.Channel:
         credentials = pki.channel_credentials(
@@ -216,21 +165,6 @@ class Member:
             finally:
                 call.cancel()
 
-    def header(self, audience: str, lifetime_ms: int, message_id: bytes | None = None) -> envelope_pb2.Header:
-        header = new_header(
-            sender=self.ori, audience=audience, now_ms=now_ms(), lifetime_ms=lifetime_ms, message_id=message_id
-        )
-        return header_to_proto(header)
-
-    def evaluation(self, elements: Sequence[bytes], purpose: Any = None, epoch: int = 1) -> envelope_pb2.Envelope:
-        request = index_pb2.EvaluationRequest(
-            header=self.header(names.TRUSTEE, limits.EVALUATION_LIFETIME_MS),
-            epoch=epoch,
-            purpose=purpose or index_pb2.EVALUATION_PURPOSE_REGISTRATION,
-            blinded_elements=elements,
-        )
-        return sign(names.EVALUATION_REQUEST, request.SerializeToString(), self.signing)
-
     async def tokens(self, hub: Any, inputs: Sequence[bytes]) -> tuple[bytes, ...]:
         """Tokens of these inputs under both parties' keys, both proofs verified."""
         assert self.roster is not None
@@ -241,56 +175,6 @@ class Member:
         return finish_batch(
             batch, trustee, own, trustee_public=self.roster.trustee_index_key, hub_public=self.roster.hub_index_key
         )
-
-    def registration(
-        self, add: Sequence[bytes] = (), withdraw: Sequence[bytes] = (), epoch: int = 1
-    ) -> hub_service_pb2.RegisterRequest:
-        content = index_pb2.Registration(
-            header=self.header(names.HUB, limits.REGISTRATION_LIFETIME_MS), epoch=epoch, add=add, withdraw=withdraw
-        )
-        return hub_service_pb2.RegisterRequest(
-            registration=sign(names.REGISTRATION, content.SerializeToString(), self.signing)
-        )
-
-    def check(self, tokens: Sequence[bytes], **changes: Any) -> hub_service_pb2.SubmitCheckRequest:
-        openings = commit(list(tokens))
-        content: dict[str, Any] = {
-            "header": self.header(names.HUB, limits.DAY_MS),
-            "epoch": 1,
-            "purpose": check_pb2.PURPOSE_HIRING,
-            "authorization_digest": hashlib.sha256(b"signed by the applicant").digest(),
-            "authorization_reference": "FILE-7",
-            "staff_reference": "INV-3",
-            "answer_public_key": self.answering.public,
-            "commitments": [opening.commitment for opening in openings],
-        }
-        payload = check_pb2.CheckRequest(**{**content, **changes}).SerializeToString()
-        return hub_service_pb2.SubmitCheckRequest(
-            request=sign(names.CHECK_REQUEST, payload, self.signing),
-            openings=[check_pb2.TokenOpening(slot=o.slot, salt=o.salt, token=o.token) for o in openings],
-        )
-
-    def answer(self, query: check_pb2.RoutedQuery, text: bytes) -> envelope_pb2.Envelope:
-        request = check_pb2.CheckRequest.FromString(query.request.payload)
-        asker, check_id = request.header.sender, request.header.message_id
-        body = seal(
-            text,
-            request.answer_public_key,
-            SealingContext(names.SEAL_ANSWER, self.ori, asker, check_id),
-            minimum_bytes=limits.ANSWER_BYTES_MIN,
-        )
-        content = check_pb2.Answer(
-            header=self.header(asker, limits.ANSWER_LIFETIME_MS),
-            check_id=check_id,
-            request_digest=hashlib.sha256(query.request.payload).digest(),
-            sealed_body=body,
-        )
-        return sign(names.ANSWER, content.SerializeToString(), self.signing)
-
-    def open_answer(self, envelope: envelope_pb2.Envelope) -> bytes:
-        content = check_pb2.Answer.FromString(envelope.payload)
-        context = SealingContext(names.SEAL_ANSWER, content.header.sender, self.ori, content.check_id)
-        return open_sealed(content.sealed_body, self.answering, context)
 
 
 class Attached:

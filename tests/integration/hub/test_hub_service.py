@@ -288,16 +288,16 @@ async def test_a_join_code_works_once_and_for_the_invited_agency_alone(federatio
 
     code = federation.invite("CA9900114")
     guess = JoinCode(**{**_fields(code), "secret": os.urandom(16)})
-    newcomer = Agency("CA9900114", federation)
+    newcomer = Agency("CA9900114", federation=federation)
     assert (await _refused(newcomer.join(guess)))[1] == "unknown-invitation"
     assert await _refused(newcomer.join(code)) == (grpc.StatusCode.FAILED_PRECONDITION, "not-admitted")
     federation.admit("CA9900114", "CA9900115")
-    impostor = Agency("CA9900115", federation)
+    impostor = Agency("CA9900115", federation=federation)
     assert (await _refused(impostor.join(code)))[1] == "wrong-sender"
     promoted = newcomer.application(code, role=2)
     assert (await _refused(newcomer.join(code, promoted)))[1] == "wrong-entry"
     await newcomer.join(code)
-    thief = Agency("CA9900114", federation)
+    thief = Agency("CA9900114", federation=federation)
     federation.admit("CA9900114")
     assert await _refused(thief.join(code)) == (grpc.StatusCode.PERMISSION_DENIED, "used-invitation")
 
@@ -307,7 +307,7 @@ async def test_a_member_whose_join_answer_was_lost_asks_again_with_the_same_code
 
     federation.admit("CA9900116")
     code = federation.invite("CA9900116")
-    member = Agency("CA9900116", federation)
+    member = Agency("CA9900116", federation=federation)
     await member.join(code)
     member.certificate = b""
     await member.join(code)
