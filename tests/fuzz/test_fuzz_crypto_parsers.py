@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from waypost.crypto.envelope import SigningKey, Verifier, parse_envelope, payload_type, sign, signers
-from waypost.crypto.errors import EnvelopeError, KeystoreError, PkiError, SealingError
+from waypost.crypto.errors import EnvelopeError, KeystoreError, LogError, PkiError, SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.padding import pad, unpad
@@ -30,6 +30,11 @@ from waypost.crypto.pki import (
     server_credentials,
 )
 from waypost.crypto.sealing import SealingContext, SealingKey, open_sealed, seal
+from waypost.crypto.tlog.checkpoint import Checkpoint, cosign, cosigner_key, log_key, open_witnessed, sign_checkpoint
+from waypost.crypto.tlog.checkpoint import with_signature as noted
+from waypost.crypto.tlog.merkle import leaf_hash
+from waypost.crypto.tlog.note import parse_note
+from waypost.crypto.tlog.proof import Proof, parse_proof, verify_proof
 from waypost.v1 import envelope_pb2
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -47,6 +52,10 @@ AUTHORITY = CertificateAuthority.create("fuzz", now=NOW)
 TLS_KEY = new_key_pem()
 CSR = make_csr(TLS_KEY, "CA9900100")
 CERTIFICATE = AUTHORITY.issue(CSR, name="CA9900100", server=False, now=NOW)
+CHECKPOINT = Checkpoint("waypost/log/fuzz", 1, leaf_hash(b"entry"))
+NOTE = noted(sign_checkpoint(CHECKPOINT, KEY), cosign(CHECKPOINT, "fuzz", KEY, 1))
+LOG, COSIGNER = log_key(CHECKPOINT.origin, KEY.public), cosigner_key("fuzz", KEY.public)
+PROOF = str(Proof(0, (), NOTE)).encode()
 PASSPHRASE = "a passphrase for fuzzing"
 
 
@@ -158,6 +167,23 @@ def test_peers(names: list[bytes], alternatives: list[bytes]) -> None:
     with suppress(PkiError):
         name = peer_name({"x509_common_name": names, "x509_subject_alternative_name": alternatives})
         assert f"waypost:member:{name}".encode() in alternatives
+
+
+@QUICK
+@given(mutated(NOTE))
+def test_notes(data: bytes) -> None:
+    with suppress(LogError):
+        assert str(parse_note(data)).encode() == data
+        assert open_witnessed(data, LOG, COSIGNER).checkpoint == CHECKPOINT  # nothing else was ever signed
+
+
+@QUICK
+@given(mutated(PROOF))
+def test_log_proofs(data: bytes) -> None:
+    with suppress(LogError):
+        proof = parse_proof(data)
+        assert verify_proof(proof, b"entry", LOG, COSIGNER).checkpoint == CHECKPOINT
+        assert str(proof).encode() == data
 
 
 JSON_VALUES = st.recursive(

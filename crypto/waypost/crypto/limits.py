@@ -37,4 +37,16 @@ SHARE_CELLS_MAX: Final = 65_536
 LOG_PROOF_HASHES_MAX: Final = 64
 """Longest Merkle proof: a tree of 2^63 leaves."""
 
+LOG_SIZE_MAX: Final = 2**63 - 1
+"""Largest tree: its size must fit a database's signed integer."""
+
+NOTE_BYTES_MAX: Final = 128 * 1024
+"""Largest signed note: 16 signatures, of which each may be a post-quantum one of nearly 5 KB."""
+
+NOTE_SIGNATURES_MAX: Final = 16
+"""Most signatures on a note: what c2sp.org/signed-note demands that a verifier accepts."""
+
+LOG_PROOF_BYTES_MAX: Final = NOTE_BYTES_MAX + 8 * 1024
+"""Largest offline proof: 64 hashes of 45 characters, and the checkpoint."""
+
 assert CLOCK_SKEW_MAX_MS < MESSAGE_LIFETIME_MAX_MS  # noqa: S101 - a relation between bounds, checked at import
