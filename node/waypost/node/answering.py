@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from google.protobuf.message import DecodeError
@@ -28,40 +28,40 @@ from waypost.crypto.freshness import MemoryReplayStore, header_to_proto, new_hea
 from waypost.crypto.sealing import SealingContext, seal
 from waypost.node import wire
 from waypost.node.audit import Event
+from waypost.node.due_process import Windows
 from waypost.node.errors import Refused
-from waypost.node.fairness import shareable
 from waypost.node.matching import Verdict, weigh
-from waypost.node.policy import Asker, Decision, PolicyEngine, Resource
+from waypost.node.policy import Asker, Decision, PolicyEngine
+from waypost.node.policy_facts import PURPOSES, asker_of
 from waypost.node.records import ConductRecord, Officer
+from waypost.node.ruling import Ruling
 from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, Store, TokenHit
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.roster import Member, Roster
-from waypost.v1 import check_pb2, envelope_pb2, roster_pb2
+from waypost.v1 import check_pb2, envelope_pb2
 
 OUTBOX_ANSWER = "answer"
-_PURPOSES = {
-    check_pb2.PURPOSE_HIRING: "hiring",
-    check_pb2.PURPOSE_CERTIFICATION: "certification",
-    check_pb2.PURPOSE_SELF: "self",
-}
-_ROLES = {
-    roster_pb2.ROLE_AGENCY: "agency",
-    roster_pb2.ROLE_POST: "post",
-    roster_pb2.ROLE_CREDENTIALING_BODY: "credentialing-body",
-}
 _DIGEST_BYTES = 32
 _REFERENCE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Self:
-    """Who answers: the node's ORI and signing key, and its policies (None while they cannot be read)."""
+    """Who answers: the node's ORI and signing key, its policies (None while they cannot be read), and its windows."""
 
     ori: str
     key: SigningKey
     policies: PolicyEngine | None
+    windows: Windows = field(default_factory=Windows)
+
+    def ruling(self, roster: Roster, today: date) -> Ruling:
+        """The node's rules on that day; Refused while a policy file cannot be read."""
+        if self.policies is None:
+            raise Refused("policy-unreadable", "a policy file cannot be read")
+        member = roster.member(self.ori)
+        return Ruling(self.ori, member.state if member is not None else "", self.policies, self.windows, today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,10 @@ def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Ro
         hits = store.tokens.lookup(query.tokens, roster.epoch)
         if not hits:
             raise Refused("holds-nothing", "none of the query's tokens is this node's")
-        if own.policies is None:
-            raise Refused("policy-unreadable", "a policy file cannot be read")
+        ruling = own.ruling(roster, today)
         if not store.replay.add(header.sender, header.message_id, header.expires_at_ms):
             return False  # rule 4
-        decided = [_decide(officer, agreeing, query, own.policies, today) for officer, agreeing in _group(store, hits)]
+        decided = [_decide(officer, agreeing, query, ruling) for officer, agreeing in _group(store, hits)]
         body = check_pb2.AnswerBody(
             candidates=[each.candidate for each in decided if each.candidate is not None],
             records_as_of_ms=store.state.get_int("records-as-of-ms"),
@@ -118,7 +117,7 @@ def open_query(routed: check_pb2.RoutedQuery, *, roster: Roster, now_ms: int) ->
         raise Refused(error.reason, f"the query was refused: {error}") from error
     if claimed.epoch != roster.epoch:
         raise Refused("wrong-epoch", "the query is of another index epoch")
-    if claimed.purpose not in _PURPOSES:
+    if claimed.purpose not in PURPOSES:
         raise Refused("purpose-not-allowed", "the query names no purpose")
     digest = hashlib.sha256(verified.payload).digest()
     return Query(claimed, digest, asker, tuple(opening.token for opening in openings))
@@ -152,18 +151,13 @@ class _Decided:
     candidate: check_pb2.Candidate | None
 
 
-def _decide(officer: Officer, agreeing: frozenset[str], query: Query, policies: PolicyEngine, today: date) -> _Decided:
+def _decide(officer: Officer, agreeing: frozenset[str], query: Query, ruling: Ruling) -> _Decided:
     verdict = weigh(officer.person, agreeing).verdict
     if verdict is Verdict.NOTHING:
         return _Decided(officer.id, verdict, (), (), None)
-    asker = Asker(
-        ori=query.asker.ori,
-        role=_ROLES[query.asker.role],
-        state=query.asker.state,
-        purpose=_PURPOSES[query.request.purpose],
-        authorized=len(query.request.authorization_digest) == _DIGEST_BYTES,
-    )
-    whole = policies.decide(asker, Resource("Officer", officer.officer_key, {}))
+    authorized = len(query.request.authorization_digest) == _DIGEST_BYTES
+    asker = asker_of(query.asker, PURPOSES[query.request.purpose], authorized=authorized)
+    whole = ruling.of_officer(asker, officer)
     if not whole.allowed:
         declined = check_pb2.Declined(records=0, policy_ids=whole.policy_ids)
         candidate = check_pb2.Candidate(verdict=check_pb2.VERDICT_DECLINED, declined=[declined])
@@ -172,50 +166,26 @@ def _decide(officer: Officer, agreeing: frozenset[str], query: Query, policies: 
         reference = os.urandom(_REFERENCE_BYTES)
         candidate = check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL, referral_reference=reference)
         return _Decided(officer.id, verdict, (), whole.policy_ids, candidate)
-    return _disclose(officer, agreeing, asker, policies, whole, today)
+    return _disclose(officer, agreeing, asker, ruling, whole)
 
 
-def _disclose(
-    officer: Officer,
-    agreeing: frozenset[str],
-    asker: Asker,
-    policies: PolicyEngine,
-    whole: Decision,
-    today: date,
-) -> _Decided:
+def _disclose(officer: Officer, agreeing: frozenset[str], asker: Asker, ruling: Ruling, whole: Decision) -> _Decided:
     records: list[ConductRecord] = []
     declined: dict[tuple[str, ...], int] = defaultdict(int)
     ids = set(whole.policy_ids)
     for record in officer.conduct:
-        if not shareable(record, today):
+        decision = ruling.of_record(asker, record)
+        if decision is None:
             continue  # section 3(b): not even counted
-        decision = policies.decide(asker, _resource(record, today))
         if decision.allowed:
             records.append(record)
         else:
             declined[decision.policy_ids] += 1
         ids.update(decision.policy_ids)
-    candidate = wire.candidate_of(officer, records, ssn_agrees="ssn" in agreeing, declined=dict(declined), today=today)
-    return _Decided(officer.id, Verdict.DISCLOSE, tuple(records), tuple(sorted(ids)), candidate)
-
-
-def _resource(record: ConductRecord, today: date) -> Resource:
-    facts = record.fair_process
-    decided = facts.decided_on or today
-    return Resource(
-        "Record",
-        record.record_key,
-        {
-            "kind": str(record.kind),
-            "status": str(record.status),
-            "fair_process": shareable(record, today),
-            "hearing": str(facts.hearing or ""),
-            "appeal": str(facts.appeal or ""),
-            "force_type": str(record.force_type or ""),
-            "outcome": str(record.force_outcome or ""),
-            "age_days": (today - decided).days,
-        },
+    candidate = wire.candidate_of(
+        officer, records, ssn_agrees="ssn" in agreeing, declined=dict(declined), today=ruling.today
     )
+    return _Decided(officer.id, Verdict.DISCLOSE, tuple(records), tuple(sorted(ids)), candidate)
 
 
 def _sealed(body: check_pb2.AnswerBody, query: Query, own: Self, now_ms: int) -> tuple[envelope_pb2.Envelope, bytes]:
@@ -239,7 +209,7 @@ def _entry(decided: _Decided, query: Query, answer_digest: bytes, now_ms: int) -
         at_ms=now_ms,
         check_id=query.request.header.message_id,
         asker=query.asker.ori,
-        purpose=_PURPOSES[query.request.purpose],
+        purpose=PURPOSES[query.request.purpose],
         authorization_digest=query.request.authorization_digest,
         asker_reference=query.request.staff_reference,
         officer_id=decided.officer_id,

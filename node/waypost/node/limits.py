@@ -50,6 +50,29 @@ REJECTS_SHOWN_MAX: Final = 10
 TOLD_WINDOW_DAYS: Final = 30
 """Days between telling the officer that a record will be shared and sharing it."""
 
+WINDOW_DAYS_MAX: Final = 365
+"""Longest such window that a node can set: a year; more is a slip of the keyboard."""
+
+# Policy and due process.
+
+POLICY_FILE_BYTES_MAX: Final = 256 * 1024
+"""A node's own policy file: a few pages of rules."""
+
+NOTICE_RETRY_MS: Final = 3600 * 1000
+"""Pause before a notice is tried again that the hub refused, or whose recipient takes no part now."""
+
+NOTICES_PER_STEP_MAX: Final = 64
+"""Notices sealed at a time: a tenth of a second, between which the store serves others."""
+
+GROUNDS_CHARS_MAX: Final = 2000
+"""Longest grounds of a dispute, as the owner's staff notes them."""
+
+STAFF_CHARS_MAX: Final = 64
+"""Longest reference to a member of staff (check.proto says the same)."""
+
+EXPUNGEMENT_REFERENCE_CHARS_MAX: Final = 100
+"""Longest reference to the order behind an expungement: a docket number."""
+
 # The store.
 
 BUSY_TIMEOUT_MS: Final = 60_000

@@ -1,11 +1,14 @@
 """Who may have what: Cedar policies, decided resource by resource.
 
-1. The federation's floor (signed with the roster) is asked first. What it does not permit is declined.
-2. The node's own policies (HOME/policies/*.cedar) are asked second, in a set of their own in which everything is
-   permitted that they do not forbid. So whatever they say, they only narrow: a permit of theirs never reaches the
-   floor.
-3. A file that cannot be read or parsed keeps the engine from being made: the node then discloses nothing, and says so.
-4. A decision names the policies that made it, by their @id.
+1. The federation's floor (signed with the roster) is asked first. What it does not permit is declined, and nothing else
+   is asked.
+2. The node's own policies (HOME/policies/*.cedar) are asked second, each file in a set of its own in which everything
+   is permitted that the file does not forbid. So whatever they say, they only narrow: no permit of theirs ever reaches
+   the floor, or another file.
+3. A file that cannot be read or parsed, or does not fit the schema, keeps the engine from being made: the node then
+   discloses nothing, and says so.
+4. A policy that fails while it is evaluated declines: a forbid that was skipped must not let anything out.
+5. A decision names the policies that made it, by their @id; one without is named for its file and place.
 """
 
 from __future__ import annotations
@@ -19,11 +22,14 @@ from typing import Final
 import cedarpy
 
 from waypost.node.errors import PolicyError
+from waypost.node.limits import POLICY_FILE_BYTES_MAX
+from waypost.node.policy_words import problems
+from waypost.protocol import floor as shipped
 
-_LOCAL_BASE: Final = '@id("local.base")\npermit (principal, action, resource);\n'
+_BASE_ID: Final = "local.base"
+_LOCAL_BASE: Final = f'@id("{_BASE_ID}")\npermit (principal, action, resource);\n'
 _NO_PERMIT: Final = "floor.no-permit"
-_FILE_BYTES_MAX: Final = 256 * 1024
-"""A node's own policies: a few pages of rules."""
+_SCHEMA: Final = cedarpy.Schema.from_str(shipped.schema())
 
 Value = str | int | bool
 
@@ -56,34 +62,70 @@ class Decision:
     policy_ids: tuple[str, ...]
 
 
-class _PolicySet:
-    """One set of policies and the @id of each."""
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a decision came about: the floor's, then each of the node's files', when the floor permits."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        policies = json.loads(cedarpy.policies_to_json_str(text)).get("staticPolicies", {})
-        self._ids = {name: policy.get("annotations", {}).get("id") or name for name, policy in policies.items()}
+    floor: Decision
+    files: tuple[tuple[str, Decision], ...]
+    reasons: Mapping[str, str]
+    """The @reason of each policy that has one, by its id."""
+
+    @property
+    def decision(self) -> Decision:
+        """What counts (rules 1 and 2)."""
+        if not self.floor.allowed:
+            return self.floor
+        forbidding = [decision.policy_ids for _, decision in self.files if not decision.allowed]
+        if forbidding:
+            return Decision(False, tuple(sorted({policy for ids in forbidding for policy in ids})))
+        return self.floor
+
+
+class _PolicySet:
+    """One set of policies, with the @id and @reason of each."""
+
+    def __init__(self, name: str, text: str, base: str = "") -> None:
+        static = json.loads(cedarpy.policies_to_json_str(base + text)).get("staticPolicies", {})
+        notes = {key: policy.get("annotations", {}) for key, policy in static.items()}
+        first = 0 if base else 1  # Cedar numbers policies from policy0; the base is none of the file's
+        self.name = name
+        self.ids = {
+            key: note.get("id") or f"{name}#{int(key.removeprefix('policy')) + first}"
+            for key, note in notes.items()
+            if note.get("id") != _BASE_ID
+        }
+        self.reasons = {self.ids[key]: note["reason"] for key, note in notes.items() if note.get("reason")}
+        self._set = cedarpy.PolicySet.from_str(base + text)
 
     def decide(self, request: dict[str, object], entities: list[dict[str, object]]) -> Decision:
-        result = cedarpy.is_authorized(request, self._text, entities)
-        ids = tuple(sorted(self._ids.get(name, name) for name in result.diagnostics.reasons))
-        # An evaluation error skips a policy; a forbid that was skipped must not let anything out.
-        allowed = bool(result.allowed) and not result.diagnostics.errors
-        return Decision(allowed, ids or (() if allowed else (_NO_PERMIT,)))
+        result = cedarpy.is_authorized(request, self._set, entities)
+        ids = tuple(sorted(self.ids[name] for name in result.diagnostics.reasons if name in self.ids))
+        allowed = bool(result.allowed) and not result.diagnostics.errors  # rule 4
+        if not allowed and not ids:
+            ids = (f"{self.name}#error",) if result.diagnostics.errors else (_NO_PERMIT,)
+        return Decision(allowed, ids)
 
 
 class PolicyEngine:
-    """The floor and a node's own policies."""
+    """The floor and a node's own policies, each as (file name, text)."""
 
     def __init__(self, floor: str, local: Sequence[tuple[str, str]] = ()) -> None:
         self._floor = _parse("the federation's policy floor", floor)
-        text = _LOCAL_BASE + "\n".join(content for _, content in local)
-        for name, content in local:
-            _parse(name, content)
-        self._local = _parse("the node's own policies", text)
+        self._local = tuple(_parse_local(name, content) for name, content in local)
+        self._reasons = {name: why for each in (self._floor, *self._local) for name, why in each.reasons.items()}
+
+    @property
+    def file_count(self) -> int:
+        """How many files of its own the node has."""
+        return len(self._local)
 
     def decide(self, asker: Asker, resource: Resource) -> Decision:
-        """Decide one resource (rules 1, 2 and 4)."""
+        """Decide one resource."""
+        return self.explain(asker, resource).decision
+
+    def explain(self, asker: Asker, resource: Resource) -> Explanation:
+        """Decide one resource, and tell how."""
         request: dict[str, object] = {
             "principal": _uid("Member", asker.ori),
             "action": 'Action::"disclose"',
@@ -95,22 +137,34 @@ class PolicyEngine:
             _entity(resource.kind, resource.key, resource.attributes),
         ]
         floor = self._floor.decide(request, entities)
-        if not floor.allowed:
-            return floor
-        local = self._local.decide(request, entities)
-        if not local.allowed:
-            return local
-        return Decision(True, floor.policy_ids)
+        files: tuple[tuple[str, Decision], ...] = ()
+        if floor.allowed:
+            files = tuple((each.name, each.decide(request, entities)) for each in self._local)
+        return Explanation(floor, files, self._reasons)
 
 
-def _parse(name: str, text: str) -> _PolicySet:
+def _parse(name: str, text: str, base: str = "") -> _PolicySet:
     try:
-        return _PolicySet(text)
+        return _PolicySet(name, text, base)
     except Exception as error:
-        first = str(error).strip().splitlines()[0][:200]
+        first = (str(error).strip().splitlines() or ["it is no policy"])[0][:200]
         raise PolicyError(
             f"{name} cannot be read as Cedar: {first}", hint="the node discloses nothing until it is mended"
         ) from error
+
+
+def _parse_local(name: str, text: str) -> _PolicySet:
+    """Rule 3."""
+    parsed = _parse(name, text, _LOCAL_BASE)
+    validated = cedarpy.validate_policies(text, _SCHEMA)
+    wrong = [_plain(error.error) for error in validated.errors] or list(problems(text))
+    if wrong:
+        raise PolicyError(f"{name}: {wrong[0][:300]}", hint="the node discloses nothing until it is mended")
+    return parsed
+
+
+def _plain(words: str) -> str:
+    return words.removeprefix("for policy ")
 
 
 def _uid(kind: str, key: str) -> str:
@@ -121,12 +175,33 @@ def _entity(kind: str, key: str, attributes: Mapping[str, Value]) -> dict[str, o
     return {"uid": {"type": kind, "id": key}, "attrs": dict(attributes), "parents": []}
 
 
-def read_local(folder: Path) -> tuple[tuple[str, str], ...]:
+def read_local(home: Path) -> tuple[tuple[str, str], ...]:
     """The node's own policy files, by name; PolicyError when one cannot be read (rule 3)."""
-    files = []
-    for path in sorted(folder.glob("*.cedar")):
+    return read_files(_paths(home))
+
+
+def policy_files(home: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of change of the node's policy files: when these differ, they are to be read anew."""
+    found = []
+    for path in _paths(home):
         try:
-            if path.stat().st_size > _FILE_BYTES_MAX:
+            facts = path.stat()
+            found.append((path.name, facts.st_size, facts.st_mtime_ns))
+        except OSError:
+            found.append((path.name, -1, 0))
+    return tuple(found)
+
+
+def _paths(home: Path) -> list[Path]:
+    return sorted((home / "policies").glob("*.cedar"))
+
+
+def read_files(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """These policy files; PolicyError when one cannot be read."""
+    files = []
+    for path in paths:
+        try:
+            if path.stat().st_size > POLICY_FILE_BYTES_MAX:
                 raise PolicyError(f"{path} is larger than a policy file may be", hint="split it")
             files.append((path.name, path.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError) as error:

@@ -48,7 +48,7 @@ class Postal:
 
     async def _answer(self, query: check_pb2.RoutedQuery) -> None:
         node, roster = self._node, self._roster()
-        own = answering.Self(node.ori, node.key, node.policies)
+        own = answering.Self(node.ori, node.key, node.policies_now(), node.windows)
         today, moment_ms = datetime.now(UTC).date(), now_ms()
         await node.threads.in_store(
             lambda: answering.answer(node.store, query, own=own, roster=roster, now_ms=moment_ms, today=today)
@@ -63,7 +63,7 @@ class Postal:
             key=node.key,
             sealing_key=node.sealing_key,
             roster=roster,
-            policies=node.policies,
+            policies=node.policies_now(),
             now_ms=now_ms(),
         )
         await node.threads.in_store(lambda: messages.take(node.store, envelope, receiver))

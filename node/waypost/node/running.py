@@ -19,11 +19,12 @@ from waypost.crypto.sealing import SealingKey
 from waypost.node import settings
 from waypost.node.asking import Asker
 from waypost.node.audit import Event
+from waypost.node.due_process import read_windows
 from waypost.node.errors import LinkError, PolicyError
 from waypost.node.federation import Federation, read_federation
 from waypost.node.hub_client import HubClient
 from waypost.node.link import Link, LinkState
-from waypost.node.policy import PolicyEngine, read_local
+from waypost.node.policy import PolicyEngine, policy_files, read_local
 from waypost.node.store import AuditEntry, Store, StoredRoster
 from waypost.node.tokenizing import Evaluator, Threads
 from waypost.protocol.errors import RosterError
@@ -57,7 +58,9 @@ class Running:
             ThreadPoolExecutor(1, "store"), ThreadPoolExecutor(cores + 2, "callers"), ThreadPoolExecutor(cores, "cores")
         )
         self.roster = self._held_roster()
+        self.windows = read_windows(home)
         self.policies: PolicyEngine | None = None
+        self._policy_files: tuple[tuple[str, int, int], ...] | None = None
         self.client: HubClient | None = None
         self.link: Link | None = None
         self.attached = asyncio.Event()
@@ -102,11 +105,18 @@ class Running:
         """Read the policies anew; with one that cannot be read there are none, and nothing is disclosed."""
         if self.roster is None:
             return
+        self._policy_files = policy_files(self.home)
         try:
-            self.policies = PolicyEngine(self.roster.policy_floor, read_local(self.home / "policies"))
+            self.policies = PolicyEngine(self.roster.policy_floor, read_local(self.home))
         except PolicyError as error:
             self.policies = None
             _log.error("%s", error)
+
+    def policies_now(self) -> PolicyEngine | None:
+        """The policies in force, read anew when a file has changed; None while one cannot be read."""
+        if policy_files(self.home) != self._policy_files:
+            self.load_policies()
+        return self.policies
 
     async def take_roster(self, envelope: envelope_pb2.Envelope) -> None:
         """Put a newer roster in force, or keep the one held and say why."""

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from waypost.node.errors import StoreError
 from waypost.node.store.books import AuditEntry, AuditRepository, DisclosedRecord, Disclosure, DisclosureRepository
+from waypost.node.store.changes import ChangeRepository, Expungement, RecordChange
 from waypost.node.store.checks import CheckRepository, StoredAnswer, StoredCheck
 from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
 from waypost.node.store.conduct import ConductRepository, HeldConduct, OfficerConduct
@@ -19,6 +20,7 @@ from waypost.node.store.database import NodeDatabase
 from waypost.node.store.employment import EmploymentKey, EmploymentRepository, OfficerEmployment
 from waypost.node.store.imports import ImportBatch, ImportedFile, ImportRepository
 from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRepository, RosterRepository, StoredRoster
+from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
 from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
@@ -29,6 +31,7 @@ __all__ = [
     "DisclosedRecord",
     "Disclosure",
     "EmploymentKey",
+    "Expungement",
     "HeldConduct",
     "HeldOfficer",
     "ImportBatch",
@@ -39,6 +42,9 @@ __all__ = [
     "OfficerEmployment",
     "OfficerTokens",
     "OutgoingMessage",
+    "OwedNotice",
+    "ReceivedNotice",
+    "RecordChange",
     "Store",
     "StoredAnswer",
     "StoredCheck",
@@ -59,6 +65,8 @@ class Store:
         self.conduct = ConductRepository(database, cipher)
         self.officers = OfficerRepository(database, cipher, self.employment, self.conduct)
         self.statements = StatementRepository(database)
+        self.changes = ChangeRepository(database)
+        self.notices = NoticeRepository(database, cipher)
         self.imports = ImportRepository(database)
         self.tokens = TokenRepository(database)
         self.disclosures = DisclosureRepository(database)
@@ -89,6 +97,10 @@ class Store:
     def reading(self) -> AbstractContextManager[None]:
         """One moment's state for several reads."""
         return self._database.reading()
+
+    def scrub(self) -> None:
+        """Rewrite the file without what was deleted from it, the write-ahead log included."""
+        self._database.scrub()
 
     def close(self) -> None:
         """Close the file."""

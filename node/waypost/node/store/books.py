@@ -65,6 +65,14 @@ class DisclosureRepository:
         sql = f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE officer_id = ? ORDER BY id"
         return (_disclosure(row) for row in self._db.rows(sql, (officer_id,)))
 
+    def of_record(self, officer_id: int, record_key: str) -> list[Disclosure]:
+        """Every entry about that officer in which that record went out, oldest first."""
+        return [
+            entry
+            for entry in self.of_officer(officer_id)
+            if any(record.record_key == record_key for record in entry.records)
+        ]
+
     def of_check(self, check_id: bytes) -> Iterator[Disclosure]:
         """Every entry that one check caused."""
         sql = f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE check_id = ? ORDER BY id"

@@ -103,6 +103,21 @@ class CheckRepository:
             for check, ori, body_box, envelope, at_ms in self._db.rows(sql, (check_id,))
         ]
 
+    def answers_of(self, ori: str) -> list[StoredAnswer]:
+        """All answers of one member, whatever the check."""
+        sql = "SELECT check_id, ori, body_box, envelope, at_ms FROM check_answers WHERE ori = ? ORDER BY at_ms"
+        return [
+            StoredAnswer(check, member, self._cipher.open(ANSWER, body_box), envelope, at_ms)
+            for check, member, body_box, envelope, at_ms in self._db.rows(sql, (ori,))
+        ]
+
+    def redact_answer(self, check_id: bytes, ori: str, body: bytes) -> None:
+        """Put what may still be kept in the place of an answer's body; the sealed original is erased with it."""
+        self._db.run(
+            "UPDATE check_answers SET body_box = ?, envelope = x'' WHERE check_id = ? AND ori = ?",
+            (self._cipher.seal(ANSWER, body), check_id, ori),
+        )
+
     def _values(self, check: StoredCheck) -> tuple[object, ...]:
         request = check.request_json.encode()
         if len(request) > CHECK_JSON_BYTES_MAX:

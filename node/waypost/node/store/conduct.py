@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Final
 
 from waypost.node.records import (
     Appeal,
@@ -22,6 +23,9 @@ from waypost.node.store.cipher import CONDUCT_DIGEST, ColumnCipher
 from waypost.node.store.database import NodeDatabase, Row
 from waypost.node.store.values import day_or_none, in_parts, iso, marks
 
+EXPUNGED: Final = "expunged"
+"""Stands where a status would, of a record whose versions are gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class OfficerConduct:
@@ -34,11 +38,16 @@ class OfficerConduct:
 
 @dataclass(frozen=True, slots=True)
 class HeldConduct:
-    """What is known of a record without reading it: whose it is, its version, and the digest of its content."""
+    """What is known of a record without reading it: whose it is, its version, and the digest of its content.
+
+    `standing` is its status, or "expunged"; `by_hand` says that no import made the newest version.
+    """
 
     officer_id: int
     version: int
     digest: bytes
+    standing: str = ""
+    by_hand: bool = False
 
 
 class ConductRepository:
@@ -55,8 +64,19 @@ class ConductRepository:
 
     def held(self) -> dict[str, HeldConduct]:
         """Every record, by record_key."""
-        rows = self._db.rows("SELECT record_key, officer_id, version, digest FROM conduct")
-        return {key: HeldConduct(officer_id, version, digest) for key, officer_id, version, digest in rows}
+        rows = self._db.rows(
+            "SELECT record_key, officer_id, conduct.version, digest, status, import_id FROM conduct "
+            "LEFT JOIN conduct_versions ON conduct_id = conduct.id AND conduct_versions.version = conduct.version"
+        )
+        return {
+            key: HeldConduct(officer_id, version, digest, status or EXPUNGED, import_id is None)
+            for key, officer_id, version, digest, status, import_id in rows
+        }
+
+    def owner_of(self, record_key: str) -> int | None:
+        """The officer that the record is about, even when it is expunged."""
+        row = self._db.row("SELECT officer_id FROM conduct WHERE record_key = ?", (record_key,))
+        return row[0] if row else None
 
     def put(self, records: Iterable[tuple[int, ConductRecord]], import_id: int | None) -> None:
         """Add records (officer id, record in its next version); earlier versions stay. No import: changed by hand."""

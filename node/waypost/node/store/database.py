@@ -66,6 +66,14 @@ class NodeDatabase:
         with self._lock:
             self._db.close()
 
+    def scrub(self) -> None:
+        """Rewrite the file without the remains of deleted rows, and empty the log; StoreError while others read."""
+        with self._lock, _explained(self.path):
+            self._db.execute("VACUUM")
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreError(f"{self.path} is in use by another command", hint="try again when that one has ended")
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """A write transaction: all of it, or, when the block raises, nothing."""

@@ -106,6 +106,8 @@ class OfficerRepository:
             f"WHERE id IN ({marks(officer_ids)}) ORDER BY id"
         )
         for officer_id, version, date_of_birth, ssn_box in self._db.rows(sql, officer_ids):
+            if officer_id not in names:
+                continue  # erased
             ssn, ssn_last4 = self._open_ssn(ssn_box)
             person = Person(
                 names=tuple(names[officer_id]),
@@ -123,8 +125,8 @@ class OfficerRepository:
         return keys
 
     def count(self) -> int:
-        """How many officers there are."""
-        return self._db.number("SELECT count(*) FROM officers")
+        """How many officers there are; erased ones do not count."""
+        return self._db.number("SELECT count(*) FROM officers WHERE digest <> x''")
 
     def dirty(self, limit: int) -> list[int]:
         """Ids of officers whose tokens are due, at most `limit`."""
@@ -137,7 +139,7 @@ class OfficerRepository:
 
     def mark_all_dirty(self) -> None:
         """All tokens are due: a new epoch, or a new version of the schemes."""
-        self._db.run("UPDATE officers SET tokenized_version = 0")
+        self._db.run("UPDATE officers SET tokenized_version = 0 WHERE digest <> x''")
 
     def digest(self, person: Person) -> bytes:
         """Equal for equal details; 16 bytes."""
@@ -178,6 +180,17 @@ class OfficerRepository:
             for table in ("names", "identifiers"):
                 self._db.run_many(f"DELETE FROM {table} WHERE officer_id = ?", ((officer,) for officer, _ in changed))
             self._add_details(changed)
+
+    def erase(self, officer_id: int) -> None:
+        """Forget who the officer is: names, numbers, date of birth. His key stays, for the books name it."""
+        with self._db.writing():
+            self._db.run(
+                "UPDATE officers SET date_of_birth = '', ssn_box = NULL, digest = x'', "
+                "person_version = person_version + 1, tokenized_version = person_version + 1 WHERE id = ?",
+                (officer_id,),
+            )
+            for table in ("names", "identifiers"):
+                self._db.run(f"DELETE FROM {table} WHERE officer_id = ?", (officer_id,))
 
     def _row(self, person: Person) -> tuple[object, ...]:
         number = person.ssn or person.ssn_last4

@@ -59,6 +59,8 @@ class TokenRepository:
                 self._replace_one(officer, epoch)
 
     def _replace_one(self, officer: OfficerTokens, epoch: int) -> None:
+        if self._db.number("SELECT count(*) FROM officers WHERE id = ? AND digest = x''", (officer.officer_id,)):
+            return  # erased since these tokens were made
         held = {row[0] for row in self._db.rows(_TOKENS_OF_OFFICER, (officer.officer_id, epoch))}
         wanted = {token: scheme for scheme, token in officer.tokens}
         gone = held - wanted.keys()
@@ -76,6 +78,14 @@ class TokenRepository:
         self._db.run(
             "UPDATE officers SET tokenized_version = ? WHERE id = ?", (officer.person_version, officer.officer_id)
         )
+
+    def erase(self, officer_id: int) -> None:
+        """The officer is gone: his tokens are withdrawn, except those that stand for others as well."""
+        with self._db.writing():
+            sql = "SELECT token, epoch FROM tokens WHERE officer_id = ?"
+            gone = self._db.rows(sql, (officer_id,))
+            self._db.run("DELETE FROM tokens WHERE officer_id = ?", (officer_id,))
+            self._db.run_many(_WITHDRAW_UNLESS_SHARED, ((token, epoch) * 2 for token, epoch in gone))
 
     def add_decoys(self, decoys: Iterable[bytes], epoch: int) -> None:
         """Remember random tokens that stand for nobody and fill up batches."""

@@ -1,0 +1,48 @@
+"""What one node's rules say on one day: fair process first, then the federation's floor, then the node's own policies.
+
+Everything that leaves a node about an officer is asked here: answers, notices, releases by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from waypost.node.due_process import Windows
+from waypost.node.fairness import Fairness, Shareable, judge
+from waypost.node.policy import Asker, Decision, Explanation, PolicyEngine
+from waypost.node.policy_facts import officer_resource, record_resource
+from waypost.node.records import ConductRecord, Officer
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The rules of the member of that ORI and state, on that day."""
+
+    ori: str
+    state: str
+    policies: PolicyEngine
+    windows: Windows
+    today: date
+
+    def of_officer(self, asker: Asker, officer: Officer) -> Decision:
+        """Whether the asker may have the officer's employment history."""
+        resource = officer_resource(officer, ori=self.ori, state=self.state, today=self.today)
+        return self.policies.decide(asker, resource)
+
+    def of_record(self, asker: Asker, record: ConductRecord) -> Decision | None:
+        """Whether the asker may have the record; None when section 3(b) does not even let it be counted."""
+        return self.explain(asker, record).decision if self.admits(record) else None
+
+    def explain(self, asker: Asker, record: ConductRecord) -> Explanation:
+        """How policy decides on the record."""
+        resource = record_resource(record, state=self.state, today=self.today, window_days=self.windows.of(record))
+        return self.policies.explain(asker, resource)
+
+    def fairness(self, record: ConductRecord) -> Fairness:
+        """What section 3(b) says of the record."""
+        return judge(record, self.today, window_days=self.windows.of(record))
+
+    def admits(self, record: ConductRecord) -> bool:
+        """Whether section 3(b) admits the record."""
+        return isinstance(self.fairness(record), Shareable)
