@@ -31,6 +31,7 @@ from waypost.hub.limits import (
     SUSPENDED_RETRY_AFTER_MS,
 )
 from waypost.hub.links import Link
+from waypost.hub.posted import Posted
 from waypost.protocol.errors import RosterError
 from waypost.protocol.index_digest import index_digest
 from waypost.v1 import hub_service_pb2, index_pb2, link_pb2
@@ -131,7 +132,7 @@ class Attachment:
             self._hub.links.wake((asker,))
 
     async def _post(self, post: link_pb2.Post) -> None:
-        posted = posts.Posted(self._link.ori, self._hub.roster(), self._hub.key, _now_ms())
+        posted = Posted(self._link.ori, self._hub.roster(), self._hub.key, _now_ms())
         result = link_pb2.PostResult(post_id=post.post_id, accepted=True)
         try:
             have_mail = await self._hub.database.run(lambda c: posts.accept(c, post.message, posted))

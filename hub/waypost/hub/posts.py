@@ -8,29 +8,16 @@ A kind that stands in no entry is refused as `wrong-type`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
-from waypost.crypto.envelope import SigningKey
 from waypost.hub import answers
 from waypost.hub.errors import Refused
+from waypost.hub.posted import Posted
 from waypost.protocol import names
-from waypost.protocol.roster import Roster
 from waypost.v1 import envelope_pb2
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """On whose link a message came, the roster in force, the hub's signing key, and the moment."""
-
-    caller: str
-    roster: Roster
-    key: SigningKey
-    now_ms: int
-
 
 Handler: TypeAlias = Callable[[Connection, envelope_pb2.Envelope, Posted], Iterable[str]]
 """Gives the ORIs that have mail now."""

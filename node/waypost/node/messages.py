@@ -7,37 +7,19 @@ stands in no entry is refused as `wrong-type`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from waypost.crypto.envelope import SigningKey
 from waypost.crypto.errors import EnvelopeError
-from waypost.crypto.sealing import SealingKey
 from waypost.node import asking
 from waypost.node.errors import Refused
-from waypost.node.policy import PolicyEngine
+from waypost.node.receiver import Receiver
 from waypost.node.store import Store
 from waypost.protocol import names
 from waypost.protocol.errors import RosterError
-from waypost.protocol.roster import Roster
 from waypost.v1 import envelope_pb2
-
-
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """Who receives: the member's ORI and keys, the hub's key, the roster and the policies in force, and the moment."""
-
-    ori: str
-    hub_key: bytes
-    key: SigningKey
-    sealing_key: SealingKey
-    roster: Roster
-    policies: PolicyEngine | None
-    now_ms: int
-
 
 Handler: TypeAlias = Callable[[Store, envelope_pb2.Envelope, Receiver], object]
 

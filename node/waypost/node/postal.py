@@ -10,6 +10,7 @@ from waypost.crypto.envelope import parse_envelope
 from waypost.node import answering, messages
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
+from waypost.node.receiver import Receiver
 from waypost.node.running import Running, now_ms
 from waypost.protocol.roster import Roster
 from waypost.v1 import check_pb2, envelope_pb2, link_pb2
@@ -57,7 +58,7 @@ class Postal:
 
     async def _take_message(self, envelope: envelope_pb2.Envelope) -> None:
         node, roster = self._node, self._roster()
-        receiver = messages.Receiver(
+        receiver = Receiver(
             ori=node.ori,
             hub_key=node.federation.hub_key,
             key=node.key,

@@ -1,0 +1,23 @@
+"""Who receives a message: what every handler of messages.py is given beside the message itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from waypost.crypto.envelope import SigningKey
+from waypost.crypto.sealing import SealingKey
+from waypost.node.policy import PolicyEngine
+from waypost.protocol.roster import Roster
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who receives: the member's ORI and keys, the hub's key, the roster and the policies in force, and the moment."""
+
+    ori: str
+    hub_key: bytes
+    key: SigningKey
+    sealing_key: SealingKey
+    roster: Roster
+    policies: PolicyEngine | None
+    now_ms: int
