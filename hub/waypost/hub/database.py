@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
 
-from waypost.hub import schema
+from waypost.hub import round_schema, schema
 from waypost.hub.audit import Event
 from waypost.hub.errors import SettingsError
 from waypost.hub.limits import BUSY_TIMEOUT_S
@@ -22,6 +22,8 @@ from waypost.hub.limits import BUSY_TIMEOUT_S
 _Result = TypeVar("_Result")
 
 SCHEMA_VERSION = "1"
+SUBJECTS = (round_schema,)
+"""Modules whose tables belong to the metadata beside schema.py's: imported, so that a new database has them."""
 
 
 def open_engine(url: str, *, create: bool = False) -> Engine:

@@ -84,6 +84,33 @@ REASON_CHARS_MAX: Final = 500
 INDEX_CURRENT_MS: Final = 48 * HOUR_MS
 """A member's index counts as current when its digest agreed this recently: nodes compare daily."""
 
+PERIOD_YEARS_MAX: Final = 10
+"""Most years in one period: a decade, as far back as conduct records mostly reach."""
+
+ROUND_CELLS_MAX: Final = 1024
+"""Cells of a round: the largest table (force by type and outcome) over ten years has 650."""
+
+MINIMUM_COHORT: Final = 10
+"""Fewest members in a round, and fewest by which two rounds on the same question may differ."""
+
+ROUND_RHO_MILLIONTHS_MAX: Final = 50_000
+"""Most zero-concentrated privacy loss (rho) of one round, in millionths: 0.05 is epsilon 1.7 at delta 10^-6."""
+
+ROUND_RHO_MILLIONTHS_DEFAULT: Final = 10_000
+"""Privacy loss of a round unless the operator says otherwise: 0.01 is epsilon 0.7 at delta 10^-6."""
+
+ROUND_DELTA_BILLIONTHS: Final = 1000
+"""Delta of every (epsilon, delta) that is stated: 10^-6, less than one in the number of officers."""
+
+ROUND_SMALL_CELL: Final = 10
+"""A noisy count below this is suppressed."""
+
+ROUND_OPEN_MAX_MS: Final = 30 * DAY_MS
+"""Longest time a round stays open for answers: as long as mail waits."""
+
+ROUND_GRACE_MS: Final = 7 * DAY_MS
+"""A round's message outlives its closing by this: time to agree and to sign, even over a week without one party."""
+
 GRPC_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Largest gRPC message either side takes: a roster of 25,000 members with room to spare."""
 
@@ -92,3 +119,5 @@ JOIN_CODE_CHARS_MAX: Final = 1500
 
 assert ROSTER_RENEW_BEFORE_MS < ROSTER_LIFETIME_MS  # noqa: S101 - relations between bounds, checked at import
 assert CHECK_LIFETIME_MS <= ANSWER_LIFETIME_MS <= RECEIPT_LIFETIME_MS  # noqa: S101
+assert ROUND_OPEN_MAX_MS + ROUND_GRACE_MS <= RECEIPT_LIFETIME_MS  # noqa: S101 - the longest life of a message
+assert ROUND_RHO_MILLIONTHS_DEFAULT <= ROUND_RHO_MILLIONTHS_MAX  # noqa: S101

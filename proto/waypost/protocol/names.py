@@ -20,11 +20,20 @@ REGISTRATION: Final = payload_type("registration")
 CHECK_REQUEST: Final = payload_type("check-request")
 ANSWER: Final = payload_type("answer")
 RECEIPT: Final = payload_type("receipt")
+ROUND: Final = payload_type("round")
+ROUND_ANSWER: Final = payload_type("round-answer")
+ROUND_SEED_SHARE: Final = payload_type("round-seed-share")
+ROUND_CLOSE: Final = payload_type("round-close")
+ROUND_PARTIAL_SUM: Final = payload_type("round-partial-sum")
+ROUND_RESULT: Final = payload_type("round-result")
 NOTICE: Final = payload_type("notice")
 NOTICE_TAKEN: Final = payload_type("notice-taken")
 
 SEAL_ANSWER: Final = "answer"
 """Purpose in the sealing context of an answer."""
+SEAL_VECTOR_SHARE: Final = "round-vector-share"
+SEAL_SEED_SHARE: Final = "round-seed-share"
+"""Purposes in the sealing contexts of the two shares of a round's counts."""
 
 SEAL_NOTICE: Final = "notice"
 """Purpose in the sealing context of a notice."""
