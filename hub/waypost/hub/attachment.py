@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from grpc import aio
 from sqlalchemy import Connection
 
-from waypost.hub import answers, index, mailbox, members, posts
+from waypost.hub import answers, index, mailbox, members, posts, reconciliations
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import Refused
@@ -194,10 +194,12 @@ def _compare(
         return None
     if index_digest(buckets) != digest.digest:
         index.clear_agreed(connection, member_id)
+        reconciliations.note(connection, ori, agreed=False, now_ms=moment_ms)
         add_audit(connection, moment_ms, Event.INDEX_DIFFERS, ori)
         return link_pb2.IndexVerdict(agrees=False, bucket_digests=buckets)
     if digest.complete:
         index.set_agreed(connection, member_id, epoch, moment_ms)
+        reconciliations.note(connection, ori, agreed=True, now_ms=moment_ms)
         add_audit(connection, moment_ms, Event.INDEX_AGREED, ori)
     else:
         index.clear_agreed(connection, member_id)

@@ -34,6 +34,10 @@ class Event(StrEnum):
     CHECK_EXPIRED = "check-expired"
     CHECK_FORGOTTEN = "check-forgotten"
     CALLER_REFUSED = "caller-refused"
+    FACT_ACCEPTED = "fact-accepted"
+    FACT_STATED = "fact-stated"
+    FACT_BROKEN = "fact-broken"
+    RELEASE_BUILT = "release-built"
 
 
 MEANING: dict[Event, str] = {
@@ -63,4 +67,8 @@ MEANING: dict[Event, str] = {
     Event.CHECK_EXPIRED: "A check ended with members pending; subject: the asker; detail: digest of the request.",
     Event.CHECK_FORGOTTEN: "Everything was delivered and who matched was deleted; detail: digest of the request.",
     Event.CALLER_REFUSED: "A call without a valid member's certificate; subject: the name in it.",
+    Event.FACT_ACCEPTED: "A member's fact of compliance counts from now on; subject: its author; detail: its kind.",
+    Event.FACT_STATED: "The operator signed a fact of compliance; subject: the member it is about; detail: its kind.",
+    Event.FACT_BROKEN: "A stored fact no longer verifies and does not count; subject: its author; detail: its digest.",
+    Event.RELEASE_BUILT: "A public release was built and signed; subject: its id; detail: its manifest's digest.",
 }

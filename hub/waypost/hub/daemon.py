@@ -21,7 +21,7 @@ from waypost.crypto.errors import KeystoreError
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.crypto.split_oprf import HalfKey
-from waypost.hub import checks, index, mailbox
+from waypost.hub import checks, index, mailbox, reconciliations
 from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
 from waypost.hub.errors import Refused, SettingsError, TrusteeUnavailable
@@ -29,6 +29,7 @@ from waypost.hub.limits import (
     HOUSEKEEPING_INTERVAL_S,
     JOIN_BYTES_MAX,
     MEMBERSHIP_POLL_S,
+    RECONCILIATIONS_SIGNED_EVERY_S,
     RESTART_RETRY_AFTER_MS,
     ROSTER_RETRY_FIRST_S,
     ROSTER_RETRY_MAX_S,
@@ -119,6 +120,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_keep_roster(hub, keys)), asyncio.create_task(_housekeeping(hub))]
+    tasks.append(asyncio.create_task(_sign_reconciliations(hub)))
     await stop.wait()
     for task in tasks:
         task.cancel()
@@ -220,6 +222,15 @@ async def _housekeeping(hub: Hub) -> None:
         except Exception:  # noqa: BLE001 - the next round may do what this one could not
             _log.exception("housekeeping failed; it tries again")
         await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)
+
+
+async def _sign_reconciliations(hub: Hub) -> None:
+    while True:
+        try:
+            await hub.database.run(lambda c: reconciliations.sign_days(c, hub.key, now_ms()))
+        except Exception:  # noqa: BLE001 - counts stay until they are signed
+            _log.exception("the day's comparisons could not be signed; the hub tries again")
+        await asyncio.sleep(RECONCILIATIONS_SIGNED_EVERY_S)
 
 
 async def _tidy(hub: Hub, moment_ms: int) -> None:

@@ -72,4 +72,22 @@ BUSY_TIMEOUT_S: Final = 10.0
 LOOKUP_CHUNK: Final = 500
 """Tokens in one IN clause: below SQLite's oldest limit on variables (999)."""
 
+FACTS_PER_DAY_MAX: Final = 5000
+"""Facts of one member in a day: a body may credential the agencies of all states at once; nobody fills the disk."""
+
+INDEX_CURRENT_DAYS: Final = 3
+"""A member's index is current for compliance when it agreed on one of so many days: nodes compare daily."""
+
+SILENT_DAYS: Final = 7
+"""A member without any comparison for so many days is named as silent."""
+
+RECONCILIATION_SHARE_DAYS: Final = 90
+"""The share of comparisons that agreed is taken over a quarter."""
+
+DEADLINES_AHEAD_DAYS: Final = 90
+"""How far ahead deadlines are shown: a quarter."""
+
+RECONCILIATIONS_SIGNED_EVERY_S: Final = 600.0
+"""How often the present day's comparisons are signed anew."""
+
 assert HELLO_TIMEOUT_S < TRUSTEE_TIMEOUT_S  # noqa: S101 - a hello needs no trustee

@@ -134,6 +134,39 @@ check_counts: Final = Table(
     Column("checks", Integer, nullable=False),
 )
 
+facts: Final = Table(
+    "facts",
+    metadata,
+    Column("id", _BigSerial, primary_key=True, autoincrement=True),
+    Column("type", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("counts_from_ms", BigInteger, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("acceptance", LargeBinary),
+    Index("facts_by_author", "author", "counts_from_ms"),
+)
+"""Facts of compliance as they were signed, and the hub's signed acceptance of those that members signed."""
+
+reconciliations: Final = Table(
+    "reconciliations",
+    metadata,
+    Column("day", String, primary_key=True),
+    Column("ori", String, primary_key=True),
+    Column("agreed", Integer, nullable=False),
+    Column("differed", Integer, nullable=False),
+)
+"""Comparisons of members' indexes with the hub's, counted until the day's ReconciliationDay is signed for good."""
+
+reconciliation_days: Final = Table(
+    "reconciliation_days",
+    metadata,
+    Column("day", String, primary_key=True),
+    Column("envelope", LargeBinary, nullable=False),
+)
+"""Signed days; the present one is signed anew while it lasts."""
+
 seen: Final = Table(
     "seen",
     metadata,

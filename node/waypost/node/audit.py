@@ -24,6 +24,8 @@ class Event(StrEnum):
     EVALUATION_REFUSED = "evaluation-refused"
     CERTIFICATE_RENEWED = "certificate-renewed"
     KEY_CHANGED = "key-changed"
+    FACT_STATED = "fact-stated"
+    FACT_RECEIVED = "fact-received"
 
 
 MEANING: dict[Event, str] = {
@@ -43,4 +45,6 @@ MEANING: dict[Event, str] = {
     Event.EVALUATION_REFUSED: "Making tokens was refused or failed; detail: the reason.",
     Event.CERTIFICATE_RENEWED: "The node has a fresh certificate.",
     Event.KEY_CHANGED: "The node's signing key was changed under the old one's signature; subject: its ORI.",
+    Event.FACT_STATED: "The agency signed a fact of compliance; subject: whom it is about; detail: its kind.",
+    Event.FACT_RECEIVED: "Another member signed a fact about this one; subject: its author; detail: its kind.",
 }

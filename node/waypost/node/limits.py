@@ -93,5 +93,11 @@ OUTBOX_MESSAGES_MAX: Final = 100_000
 REPLAY_MESSAGES_MAX: Final = 5_000_000
 """Messages the replay store remembers: 45 days at more than one a second, about 400 MB; a full one refuses."""
 
+TIMELINESS_RECORDS_MIN: Final = 10
+"""Fewest records of which a figure of timeliness is told: of fewer it would tell about each."""
+
+FACTS_SHOWN_MAX: Final = 10_000
+"""Statements read for a listing: a body's credentials for half the country."""
+
 assert AGE_YEARS_MIN < AGE_YEARS_MAX  # noqa: S101 - relations between bounds, checked at import
 assert SUMMARY_CHARS_MAX < FIELD_CHARS_MAX  # noqa: S101

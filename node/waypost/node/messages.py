@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from google.protobuf.message import DecodeError
 
 from waypost.crypto.errors import EnvelopeError
-from waypost.node import asking
+from waypost.node import asking, stating
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.store import Store
@@ -34,10 +34,15 @@ def _answer(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -
     asking.take_answer(store, envelope, own=own, roster=receiver.roster, now_ms=receiver.now_ms)
 
 
+def _fact(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:
+    stating.take_fact(store, envelope, ori=receiver.ori, roster=receiver.roster, now_ms=receiver.now_ms)
+
+
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         names.RECEIPT: _receipt,
         names.ANSWER: _answer,
+        **dict.fromkeys(stating.CREDENTIAL_TYPES, _fact),
     }
 )
 

@@ -12,6 +12,8 @@ from waypost.node.audit import Event
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.running import Running, now_ms
+from waypost.node.stating import FACT_KIND
+from waypost.node.store import Store
 from waypost.protocol.roster import Roster
 from waypost.v1 import check_pb2, envelope_pb2, link_pb2
 
@@ -94,4 +96,14 @@ class Postal:
         node = self._node
         if not result.accepted:
             await node.audit(Event.POST_REFUSED, "", result.reason[:_REASON_CHARS_MAX])
-        await node.threads.in_store(lambda: node.store.outbox.remove(result.post_id))
+        reason = "" if result.accepted else result.reason[:_REASON_CHARS_MAX] or "unspecified"
+        await node.threads.in_store(lambda: _settle(node.store, result.post_id, reason))
+
+
+def _settle(store: Store, post_id: int, reason: str) -> None:
+    """The message leaves the outbox; a statement remembers what became of it."""
+    with store.writing():
+        message = store.outbox.get(post_id)
+        if message is not None and message.kind == FACT_KIND:
+            store.facts.settle(message.reference, reason)
+        store.outbox.remove(post_id)

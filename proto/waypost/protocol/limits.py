@@ -117,6 +117,28 @@ GRPC_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 JOIN_CODE_CHARS_MAX: Final = 1500
 """Longest join code: about 260 characters; long host and agency names make it longer, more is not a join code."""
 
+ATTESTATION_DUE_DAYS: Final = 45
+"""Days after a quarter's end within which its attestation is in time: a month for the books, two weeks of grace."""
+
+FACT_LIFETIME_MS: Final = 45 * DAY_MS
+"""Life of a fact in delivery; when it counts from is the hub's acceptance, what it says is valid as it says."""
+
+CREDENTIAL_DAYS_MAX: Final = 1827
+"""Longest life of a credential: five years, after which policies have changed."""
+
+PROCESS_DAYS_MAX: Final = 731
+"""Longest time that an application counts as in process: two years; a body may confirm it anew."""
+
+OFFICERS_MAX: Final = 100_000
+"""Officers of one member: the largest department has about 34,000."""
+
+WORDS_CHARS_MIN: Final = 3
+WORDS_CHARS_MAX: Final = 200
+"""A reason, or a person's name and title."""
+
+PERIOD_YEAR_MIN: Final = 2020
+"""The order is of June 2020: no fact of compliance is older."""
+
 assert ROSTER_RENEW_BEFORE_MS < ROSTER_LIFETIME_MS  # noqa: S101 - relations between bounds, checked at import
 assert CHECK_LIFETIME_MS <= ANSWER_LIFETIME_MS <= RECEIPT_LIFETIME_MS  # noqa: S101
 assert ROUND_OPEN_MAX_MS + ROUND_GRACE_MS <= RECEIPT_LIFETIME_MS  # noqa: S101 - the longest life of a message

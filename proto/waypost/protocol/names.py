@@ -29,6 +29,18 @@ ROUND_RESULT: Final = payload_type("round-result")
 NOTICE: Final = payload_type("notice")
 NOTICE_TAKEN: Final = payload_type("notice-taken")
 
+ATTESTATION: Final = payload_type("attestation")
+CREDENTIAL_APPLICATION: Final = payload_type("credential-application")
+CREDENTIAL_PROCESS: Final = payload_type("credential-process")
+CREDENTIAL: Final = payload_type("credential")
+CREDENTIAL_REVOCATION: Final = payload_type("credential-revocation")
+TIMELINESS: Final = payload_type("timeliness")
+BODY_CERTIFICATION: Final = payload_type("body-certification")
+BODY_WITHDRAWAL: Final = payload_type("body-withdrawal")
+MEMBER_DESCRIPTION: Final = payload_type("member-description")
+RECONCILIATION_DAY: Final = payload_type("reconciliation-day")
+FACT_ACCEPTANCE: Final = payload_type("fact-acceptance")
+
 SEAL_ANSWER: Final = "answer"
 """Purpose in the sealing context of an answer."""
 SEAL_VECTOR_SHARE: Final = "round-vector-share"
@@ -39,11 +51,17 @@ SEAL_NOTICE: Final = "notice"
 """Purpose in the sealing context of a notice."""
 
 _ORI = re.compile(r"[A-Z]{2}[A-Z0-9]{7}")
+_STATE = re.compile(r"[A-Z]{2}")
 
 
 def valid_ori(text: str) -> bool:
     """Whether `text` has an ORI's form: nine characters, A-Z and 0-9, the first two letters the state."""
     return _ORI.fullmatch(text) is not None
+
+
+def valid_state(text: str) -> bool:
+    """Whether `text` has the form of a two-letter state."""
+    return _STATE.fullmatch(text) is not None
 
 
 def require_ori(text: str) -> str:

@@ -97,7 +97,9 @@ class Header(_message.Message):
     sender: _builtins.str
     """Who speaks: an ORI, "hub" or "trustee"."""
     audience: _builtins.str
-    """To whom: an ORI, "hub", "trustee", or "*" for all members (rosters, checkpoints and rounds only)."""
+    """To whom: an ORI, "hub", "trustee", or "*" for everybody (rosters, checkpoints, rounds
+    and the facts of compliance.proto only).
+    """
     issued_at_ms: _builtins.int
     """When it was made: milliseconds since 1970-01-01T00:00:00Z. At most 120,000 ms ahead of the receiver's clock."""
     expires_at_ms: _builtins.int

@@ -7,10 +7,12 @@ import json
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from waypost.node.store import Store
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption, ask_new_passphrase
 
 
@@ -115,9 +117,17 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
             "index_agreed_at": _moment(agreed_at_ms),
             "tokens": store.tokens.count(epoch),
             "outbox": store.outbox.count(),
+            "attestation": _attestation(store),
             "checks_open": len(store.checks.in_states(asking.OPEN_STATES)),
             "trouble": store.state.get(running.TROUBLE_STATE),
         }
+
+
+def _attestation(store: Store) -> str:
+    """What the agency last attested, and what is due."""
+    from waypost.node.stating import attestation_status
+
+    return attestation_status(store, datetime.now(UTC).date())
 
 
 def _moment(at_ms: int) -> str:

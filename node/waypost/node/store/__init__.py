@@ -18,6 +18,7 @@ from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
 from waypost.node.store.conduct import ConductRepository, HeldConduct, OfficerConduct
 from waypost.node.store.database import NodeDatabase
 from waypost.node.store.employment import EmploymentKey, EmploymentRepository, OfficerEmployment
+from waypost.node.store.facts import FactRepository, StoredFact
 from waypost.node.store.imports import ImportBatch, ImportedFile, ImportRepository
 from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRepository, RosterRepository, StoredRoster
 from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
@@ -48,6 +49,7 @@ __all__ = [
     "Store",
     "StoredAnswer",
     "StoredCheck",
+    "StoredFact",
     "StoredRoster",
     "TokenHit",
 ]
@@ -68,6 +70,7 @@ class Store:
         self.changes = ChangeRepository(database)
         self.notices = NoticeRepository(database, cipher)
         self.imports = ImportRepository(database)
+        self.facts = FactRepository(database)
         self.tokens = TokenRepository(database)
         self.disclosures = DisclosureRepository(database)
         self.audit = AuditRepository(database)
