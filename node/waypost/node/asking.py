@@ -12,7 +12,8 @@ States of a check, as docs/protocol.md draws them:
 
 1. A request is stored before it is submitted; after a crash the same bytes are submitted again.
 2. A receipt counts when the hub signed it for this node, for this check and this request's digest, and its sequence is
-   higher than that of the one held.
+   higher than that of the one held. One that no longer names a member whom the one held named is refused: who matched
+   cannot come to look as if he had not.
 3. An answer counts when a member that the receipt names as matched signed it for this node, for this check and this
    request's digest, and it opens with the check's one-time key in that member's context.
 4. What does not count is refused with an audit entry and changes nothing. A member that never answers stays pending.
@@ -169,6 +170,8 @@ def _take_receipt(store: Store, envelope: envelope_pb2.Envelope, own: Asker, now
             raise Refused("wrong-digest", "the receipt is for another request")
         if receipt.sequence <= check.receipt_sequence:
             return None
+        if matched_oris(check) - {response.ori for response in receipt.responses}:
+            raise Refused("forgets-a-member", "the receipt no longer names a member that had matched")
         state = _state_of(receipt)
         store.checks.update(
             replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from waypost.node.audit import Event
+from waypost.node.errors import Refused
 from waypost.node.hub_client import HubClient
 from waypost.node.running import POLL_S, RETRY_S, TROUBLE_STATE, Running, now_ms
 from waypost.node.tokenizing import AGREED_STATE, Tokenizer
@@ -17,12 +18,21 @@ class IndexUpkeep:
 
     def __init__(self, node: Running) -> None:
         self._node = node
+        self._refused = ""  # why tokens were last refused: told once, however often it is tried again
 
     async def step(self) -> None:
         """A bounded amount of work, or a look at whether the digest is due."""
         node = self._node
         (client, _), roster = node.connected(), node.valid_roster()
-        if await self._tokenizer(client).step(roster, now_ms()):
+        try:
+            worked = await self._tokenizer(client).step(roster, now_ms())
+        except Refused as refusal:
+            if refusal.reason != self._refused:
+                self._refused = refusal.reason
+                await node.audit(Event.EVALUATION_REFUSED, "", refusal.reason)
+            raise
+        self._refused = ""
+        if worked:
             await node.note(AGREED_STATE, "0")
             await node.note(TROUBLE_STATE, "")
             return

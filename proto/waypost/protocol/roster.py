@@ -3,7 +3,8 @@
 Rules, in the order they are checked:
 
 1. The envelope has the roster's type and verifies under both the hub's and the trustee's key (distinct signers).
-2. Its header names the hub as sender and all members as audience, and it is in its lifetime (clock skew allowed).
+2. Its header names the hub as sender and all members as audience, it is in its lifetime (clock skew allowed), and that
+   is at most ROSTER_LIFETIME_MS.
 3. It is well-formed: both root keys stand in it as we know them, members are unique by ORI and ordered, every key has
    its length, the index keys are there, counts and sizes are within bounds.
 4. Its version is not below the one held; with the same version its payload is the same bytes (rollback, fork).
@@ -110,6 +111,8 @@ def accept_roster(
         raise RosterError("future-dated", "the roster is dated in the future", hint="check this machine's clock")
     if roster.expired(now_ms):
         raise RosterError("expired", "the roster has expired", hint="check this machine's clock, or ask the hub")
+    if header.expires_at_ms - header.issued_at_ms > limits.ROSTER_LIFETIME_MS:
+        raise RosterError("too-long-lived", "the roster claims a longer life than the protocol allows")
     if held is not None:
         _follows(roster, held)
     return roster
