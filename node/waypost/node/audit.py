@@ -26,6 +26,10 @@ class Event(StrEnum):
     KEY_CHANGED = "key-changed"
     FACT_STATED = "fact-stated"
     FACT_RECEIVED = "fact-received"
+    BATCH_UNDONE = "batch-undone"
+    OFFICERS_MERGED = "officers-merged"
+    OFFICERS_SPLIT = "officers-split"
+    OFFICERS_DISTINCT = "officers-distinct"
 
 
 MEANING: dict[Event, str] = {
@@ -47,4 +51,9 @@ MEANING: dict[Event, str] = {
     Event.KEY_CHANGED: "The node's signing key was changed under the old one's signature; subject: its ORI.",
     Event.FACT_STATED: "The agency signed a fact of compliance; subject: whom it is about; detail: its kind.",
     Event.FACT_RECEIVED: "Another member signed a fact about this one; subject: its author; detail: its kind.",
+    Event.BATCH_UNDONE: "An import was undone as a whole; subject: its batch; detail: the batch that undid it.",
+    Event.OFFICERS_MERGED: "Two officers are one person; subject: the store's number of the one who stands for both; "
+    "detail: the other's.",
+    Event.OFFICERS_SPLIT: "Merged officers are two persons again; subject and detail: their numbers.",
+    Event.OFFICERS_DISTINCT: "Two officers that look alike are two persons; subject and detail: their numbers.",
 }

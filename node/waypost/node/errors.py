@@ -8,6 +8,7 @@
     ├── PolicyError         a policy file cannot be read; nothing is disclosed until it is mended
     ├── CheckError          a check cannot be asked as it was put
     ├── Refused             their fault: a message breaks a rule; `.reason` is an audit word
+    ├── CustodyError        what was asked of batches or officers cannot be done; nothing was changed
     └── IntakeError         a file cannot be imported at all (a wrong row alone is a rejection, not an error)
 
 Every error carries one sentence for people (`str(error)`) and, where there is something to do, a `hint`.
@@ -43,6 +44,10 @@ class StoreError(NodeError):
 
 class IntakeError(NodeError):
     """A file cannot be imported at all; nothing of it was."""
+
+
+class CustodyError(NodeError):
+    """What was asked of batches or officers cannot be done; nothing was changed."""
 
 
 class LinkError(NodeError):

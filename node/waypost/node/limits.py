@@ -45,6 +45,26 @@ FIELD_CHARS_MAX: Final = 64 * 1024
 REJECTS_SHOWN_MAX: Final = 10
 """Rejected rows that are printed; all of them are in the rejects files."""
 
+# Custody: batches, officers, quality.
+
+CLASHES_SHOWN_MAX: Final = 10
+"""Things in the way of an undo that are named in the error; `--dry-run` lists all of them."""
+
+BATCH_NAME_CHARS_MAX: Final = 200
+"""Longest name of a batch: a line."""
+
+SMALL_COLUMN_VALUES_MAX: Final = 40
+"""Distinct values up to which a column is small: more kinds of separation than any state board tells apart."""
+
+SMALL_VALUE_CHARS_MAX: Final = 80
+"""Longest value of a small column; longer ones are free text."""
+
+VALUES_SHOWN_MAX: Final = 5
+"""New values of one column that a question names."""
+
+REASON_CHARS_MAX: Final = 500
+"""Longest reason of a decision about two officers."""
+
 # Fair process.
 
 TOLD_WINDOW_DAYS: Final = 30

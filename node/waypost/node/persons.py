@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from waypost.node.errors import RecordError
@@ -114,3 +115,25 @@ class Person:
     def last4(self) -> str:
         """The last four digits of the SSN, from whichever form is known."""
         return self.ssn[-4:] or self.ssn_last4
+
+
+def unite(persons: Sequence[Person]) -> Person:
+    """One person of whom several sources tell; where they differ the first one's word counts.
+
+    Names and numbers are all kept, each once; another source's legal name is an alias. The first whole date of birth
+    counts before one that is known in part.
+    """
+    first = persons[0]
+    names = {(name.family, name.given, name.middle, name.suffix): name for name in first.names}
+    for other in persons[1:]:
+        for name in other.names:
+            kind = "alias" if name.kind == "legal" else name.kind
+            names.setdefault((name.family, name.given, name.middle, name.suffix), replace(name, kind=kind))
+    born = [person.date_of_birth for person in persons]
+    return Person(
+        names=tuple(names.values()),
+        date_of_birth=max(born, key=lambda day: len(str(day))),
+        ssn=next((person.ssn for person in persons if person.ssn), ""),
+        ssn_last4=next((person.ssn_last4 for person in persons if person.ssn_last4), ""),
+        identifiers=tuple(dict.fromkeys(number for person in persons for number in person.identifiers)),
+    )

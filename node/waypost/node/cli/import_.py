@@ -34,13 +34,23 @@ def import_files(
         typer.Argument(help="Files of officers, employment or conduct (CSV, UTF-8), recognized by their headers."),
     ],
     home: HomeOption,
+    name: Annotated[str, typer.Option(help="What to call this batch; else it is called for its files.")] = "",
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="The list of officers is whole: name those whom it lacks. None is removed."),
+    ] = False,
+    accept_change: Annotated[
+        bool, typer.Option("--accept-change", help="The files are meant to look other than they did the last time.")
+    ] = False,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import files; all of them together, or nothing. Importing a file again changes nothing."""
     from waypost.node import intake
+    from waypost.node.custody.keeping import Wishes
     from waypost.node.settings import open_keys, open_store, rejects_path
 
+    wishes = Wishes(name, complete, accept_change)
     read = [_read(path) for path in files]
     with open_store(home, open_keys(home, passphrase_file)) as store, _progress(shown=not as_json) as progress:
         report = intake.import_files(
@@ -49,6 +59,7 @@ def import_files(
             rejects_folder=rejects_path(home),
             at_ms=int(datetime.now(UTC).timestamp() * 1000),
             today=datetime.now().astimezone().date(),
+            wishes=wishes,
             progress=progress,
         )
     if as_json:
@@ -118,6 +129,8 @@ def facts(report: ImportReport) -> dict[str, Any]:
             for rejection in report.rejections
         ],
         "rejects_files": [str(path) for path in report.rejects_files],
+        "batch": report.batch,
+        "missing_officers": list(report.missing_officers),
     }
 
 
@@ -155,7 +168,21 @@ def _print(report: ImportReport) -> None:
             console.print(f"  {want.replace('_', ' ')} missing: {count:,}", highlight=False)
         if report.withheld:
             console.print("  each with what it lacks: waypost-node records withheld", highlight=False)
+    _print_missing(report)
     _warn(report)
+
+
+def _print_missing(report: ImportReport) -> None:
+    """Name the officers whom a complete list lacks."""
+    from waypost.node.limits import REJECTS_SHOWN_MAX
+
+    keys = report.missing_officers
+    if not keys:
+        return
+    listed = ", ".join(keys[:REJECTS_SHOWN_MAX])
+    typer.echo(f"officers held, but not in this list: {len(keys):,}, none was removed: {listed}")
+    if len(keys) > REJECTS_SHOWN_MAX:
+        typer.echo(f"  all of them: waypost-node batches show {report.batch}")
 
 
 def _warn(report: ImportReport) -> None:

@@ -1,10 +1,11 @@
 """Accepted rows meet the store: what is new, what has changed, what is the same.
 
 1. Officers first, then employments, then conduct, whatever the order of the files.
-2. A row whose officer is neither held nor imported along with it is rejected.
+2. A row whose officer is neither held nor imported along with it is rejected. A withdrawn officer is not held.
 3. Two rows of one import about the same thing: if they say the same, the second changes nothing; if not, the second is
    rejected, for nobody can tell which is right.
-4. A record keeps its officer. A row that gives a held record to somebody else is rejected.
+4. A record keeps its officer. A row that gives a held record to somebody else is rejected; keys that were merged are
+   of one person.
 5. A changed record becomes a new version; the former versions stay.
 6. Nothing is ever removed because a file no longer has it.
 
@@ -128,7 +129,9 @@ def _apply_officers(
             outcome.accept(item, Fate.SAME)
     store.officers.change(changed, import_id)
     added = store.officers.add(new, import_id)
-    return {key: officer.id for key, officer in held.items()} | added
+    brought = {item.row.officer_key for item in placed}
+    known_ids = {key: officer.id for key, officer in held.items() if officer.digest or key in brought}
+    return known_ids | added
 
 
 def _apply_employment(
@@ -158,7 +161,7 @@ def _apply_conduct(
     outcome: Outcome,
     import_id: int,
 ) -> None:
-    held = store.conduct.held()
+    held, links = store.conduct.held(), store.merges.links()
     put = []
     for item in _distinct(placed, lambda row: row.value.record_key, "record_key", outcome):
         officer_id, record = officer_ids[item.row.officer_key], item.row.value
@@ -166,7 +169,7 @@ def _apply_conduct(
         if known is None:
             put.append((officer_id, record))
             outcome.accept(item, Fate.NEW)
-        elif known.officer_id != officer_id:  # rule 4
+        elif links.head(known.officer_id) != links.head(officer_id):  # rule 4
             outcome.reject(item.file, item.source, (_ANOTHERS_RECORD,))
         elif known.digest == store.conduct.digest(record):
             outcome.accept(item, Fate.SAME)

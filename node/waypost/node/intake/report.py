@@ -61,6 +61,10 @@ class ImportReport:
     """How many of the withheld rows lack what; one row may lack several things."""
     rejections: tuple[Rejection, ...]
     rejects_files: tuple[Path, ...]
+    batch: int = 0
+    """The number of the batch."""
+    missing_officers: tuple[str, ...] = ()
+    """Keys of officers that are held and were not in a list that claims to be complete."""
 
     def tally(self, kind: FileKind | None = None) -> Tally:
         """The rows of one kind of file, or of all."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from waypost.node.errors import StoreError
+from waypost.node.store.batches import Batch, BatchRepository
 from waypost.node.store.books import AuditEntry, AuditRepository, DisclosedRecord, Disclosure, DisclosureRepository
 from waypost.node.store.changes import ChangeRepository, Expungement, RecordChange
 from waypost.node.store.checks import CheckRepository, StoredAnswer, StoredCheck
@@ -18,17 +19,26 @@ from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
 from waypost.node.store.conduct import ConductRepository, HeldConduct, OfficerConduct
 from waypost.node.store.database import NodeDatabase
 from waypost.node.store.employment import EmploymentKey, EmploymentRepository, OfficerEmployment
+<<<<<<< HEAD
 from waypost.node.store.facts import FactRepository, StoredFact
+=======
+from waypost.node.store.history import Chain, HistoryRepository, Step
+>>>>>>> 7ab2dcb (Keep every import as a batch that can be undone as a whole, and ask when a file has changed its meaning)
 from waypost.node.store.imports import ImportBatch, ImportedFile, ImportRepository
 from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRepository, RosterRepository, StoredRoster
+from waypost.node.store.merges import DecidedPair, Decision, Links, MergeRepository
 from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
-from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository
+from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository, OfficerSource
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
 
 __all__ = [
     "AuditEntry",
+    "Batch",
+    "Chain",
+    "DecidedPair",
+    "Decision",
     "DisclosedRecord",
     "Disclosure",
     "EmploymentKey",
@@ -39,13 +49,16 @@ __all__ = [
     "ImportedFile",
     "IndexedPerson",
     "KeptDispute",
+    "Links",
     "OfficerConduct",
     "OfficerEmployment",
+    "OfficerSource",
     "OfficerTokens",
     "OutgoingMessage",
     "OwedNotice",
     "ReceivedNotice",
     "RecordChange",
+    "Step",
     "Store",
     "StoredAnswer",
     "StoredCheck",
@@ -65,12 +78,18 @@ class Store:
         self._database = database
         self.employment = EmploymentRepository(database, cipher)
         self.conduct = ConductRepository(database, cipher)
-        self.officers = OfficerRepository(database, cipher, self.employment, self.conduct)
+        self.merges = MergeRepository(database)
+        self.officers = OfficerRepository(database, cipher, self.employment, self.conduct, self.merges)
         self.statements = StatementRepository(database)
         self.changes = ChangeRepository(database)
         self.notices = NoticeRepository(database, cipher)
         self.imports = ImportRepository(database)
+<<<<<<< HEAD
         self.facts = FactRepository(database)
+=======
+        self.batches = BatchRepository(database)
+        self.history = HistoryRepository(database, cipher)
+>>>>>>> 7ab2dcb (Keep every import as a batch that can be undone as a whole, and ask when a file has changed its meaning)
         self.tokens = TokenRepository(database)
         self.disclosures = DisclosureRepository(database)
         self.audit = AuditRepository(database)

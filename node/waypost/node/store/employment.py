@@ -60,8 +60,8 @@ class EmploymentRepository:
         found: list[OfficerEmployment] = []
         for part in in_parts(officer_ids):
             where = f"WHERE officer_id IN ({marks(part)}) ORDER BY hired_on, ori"
-            sql = f"SELECT officer_id, {_COLUMNS} FROM employment {where}"
-            found.extend(OfficerEmployment(row[0], _employment(*row[1:])) for row in self._db.rows(sql, part))
+            sql = f"SELECT officer_id, {COLUMNS} FROM employment {where}"
+            found.extend(OfficerEmployment(row[0], employment_of(*row[1:])) for row in self._db.rows(sql, part))
         return found
 
     def count(self) -> int:
@@ -69,9 +69,9 @@ class EmploymentRepository:
         return self._db.number("SELECT count(*) FROM employment")
 
 
-_COLUMNS = "ori, hired_on, rank, sworn, separated_on, separation_kind, under_investigation"
+COLUMNS = "ori, hired_on, rank, sworn, separated_on, separation_kind, under_investigation"
 _PUT = (
-    f"INSERT INTO employment (officer_id, {_COLUMNS}, digest, import_id, version) "
+    f"INSERT INTO employment (officer_id, {COLUMNS}, digest, import_id, version) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (officer_id, ori, hired_on) DO UPDATE SET "
     "rank = excluded.rank, sworn = excluded.sworn, separated_on = excluded.separated_on, "
     "separation_kind = excluded.separation_kind, under_investigation = excluded.under_investigation, "
@@ -86,9 +86,10 @@ def _values(employment: Employment) -> tuple[object, ...]:
     )
 
 
-def _employment(
+def employment_of(
     ori: str, hired_on: str, rank: str, sworn: int, separated_on: str, separation_kind: str, under_investigation: int
 ) -> Employment:
+    """The employment that stands in a row of COLUMNS."""
     return Employment(
         ori=ori,
         rank=rank,

@@ -3,6 +3,10 @@
 1. A person's details have a version that rises with every change. An officer whose tokens were not made from the
    newest version is due ("dirty"), whatever happened in between.
 2. The SSN stands encrypted. Whether a row of a file changes anything is told by a keyed digest over all details.
+3. An officer who was merged into another (merges.py) is read as part of that one: his names and numbers, employments
+   and records are the other's. What the source under his own key says is read by `sources`.
+4. An officer whose digest is empty is withdrawn, because the import that brought him was undone, or erased. Nobody
+   finds him until an import brings him again.
 """
 
 from __future__ import annotations
@@ -11,21 +15,31 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from waypost.node.persons import Identifier, PartialDate, Person, PersonName
-from waypost.node.records import Officer
+from waypost.node.persons import Identifier, PartialDate, Person, PersonName, unite
+from waypost.node.records import Employment, Officer
 from waypost.node.store.cipher import OFFICER_DIGEST, SSN, ColumnCipher
 from waypost.node.store.conduct import ConductRepository
 from waypost.node.store.database import NodeDatabase
 from waypost.node.store.employment import EmploymentRepository
+from waypost.node.store.merges import MergeRepository
 from waypost.node.store.values import in_parts, marks
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOfficer:
-    """What is known of an officer without reading him: his id and the digest of his details."""
+    """What is known of an officer without reading him: his id and the digest of his details, empty when withdrawn."""
 
     id: int
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerSource:
+    """What the source under one officer_key says of a person."""
+
+    officer_id: int
+    officer_key: str
+    person: Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +60,13 @@ class OfficerRepository:
         cipher: ColumnCipher,
         employment: EmploymentRepository,
         conduct: ConductRepository,
+        merges: MergeRepository,
     ) -> None:
         self._db = database
         self._cipher = cipher
         self._employment = employment
         self._conduct = conduct
+        self._merges = merges
 
     def get(self, officer_id: int) -> Officer | None:
         """The officer of that id with employments and newest conduct records."""
@@ -58,20 +74,28 @@ class OfficerRepository:
         return found[0] if found else None
 
     def by_key(self, officer_key: str) -> Officer | None:
-        """The officer of that key."""
-        row = self._db.row("SELECT id FROM officers WHERE officer_key = ?", (officer_key,))
-        return self.get(row[0]) if row else None
+        """The officer of that key, or the one he was merged into."""
+        officer_id = self.id_of(officer_key)
+        return self.get(officer_id) if officer_id else None
+
+    def id_of(self, officer_key: str) -> int | None:
+        """The id under that key; None when there is none, or he is withdrawn."""
+        row = self._db.row("SELECT id FROM officers WHERE officer_key = ? AND digest <> X''", (officer_key,))
+        return int(row[0]) if row else None
 
     def get_many(self, officer_ids: Sequence[int]) -> list[Officer]:
-        """These officers, by id; unknown ids are left out."""
+        """These officers, by id; unknown ids are left out. Of those merged into one, that one (rule 3)."""
         with self._db.reading():
-            employment = defaultdict(list)
-            for held in self._employment.of_officers(officer_ids):
-                employment[held.officer_id].append(held.employment)
+            links = self._merges.links()
+            groups = links.groups(officer_ids)
+            everyone = [each for group in groups.values() for each in group]
+            employment: dict[int, dict[Employment, None]] = defaultdict(dict)  # two sources may tell of the same one
+            for held in self._employment.of_officers(everyone):
+                employment[links.head(held.officer_id)][held.employment] = None
             conduct = defaultdict(list)
-            for owned in self._conduct.of_officers(officer_ids):
-                conduct[owned.officer_id].append(owned.record)
-            keys = self._keys(officer_ids)
+            for owned in self._conduct.of_officers(everyone):
+                conduct[links.head(owned.officer_id)].append(owned.record)
+            keys = self._keys(list(groups))
             return [
                 Officer(
                     id=indexed.officer_id,
@@ -85,12 +109,25 @@ class OfficerRepository:
             ]
 
     def people(self, officer_ids: Sequence[int]) -> list[IndexedPerson]:
-        """The details of these officers alone, by id: what the blind index needs."""
-        people: list[IndexedPerson] = []
+        """The details of these officers alone, by id: what the blind index needs. Rules 3 and 4 hold."""
         with self._db.reading():
-            for part in in_parts(sorted(set(officer_ids))):
-                people.extend(self._people(part))
-        return people
+            groups = self._merges.links().groups(officer_ids)
+            told: dict[int, IndexedPerson] = {}
+            for part in in_parts([each for group in groups.values() for each in group]):
+                told.update((indexed.officer_id, indexed) for indexed in self._people(part))
+        return [
+            IndexedPerson(head, told[head].person_version, unite([told[each].person for each in group if each in told]))
+            for head, group in groups.items()
+            if head in told
+        ]
+
+    def sources(self, officer_id: int) -> list[OfficerSource]:
+        """What each source says of the person that this officer is or was merged into; who stands for all is first."""
+        with self._db.reading():
+            group = self._merges.links().group(officer_id)
+            keys = self._keys(group)
+            people = {indexed.officer_id: indexed.person for part in in_parts(group) for indexed in self._people(part)}
+        return [OfficerSource(each, keys[each], people[each]) for each in group if each in people]
 
     def _people(self, officer_ids: Sequence[int]) -> Iterable[IndexedPerson]:
         where = f"WHERE officer_id IN ({marks(officer_ids)}) ORDER BY officer_id, position"
@@ -103,11 +140,9 @@ class OfficerRepository:
             identifiers[officer_id].append(Identifier(*identifier))
         sql = (
             "SELECT id, person_version, date_of_birth, ssn_box FROM officers "
-            f"WHERE id IN ({marks(officer_ids)}) ORDER BY id"
+            f"WHERE id IN ({marks(officer_ids)}) AND digest <> X'' ORDER BY id"
         )
         for officer_id, version, date_of_birth, ssn_box in self._db.rows(sql, officer_ids):
-            if officer_id not in names:
-                continue  # erased
             ssn, ssn_last4 = self._open_ssn(ssn_box)
             person = Person(
                 names=tuple(names[officer_id]),
@@ -125,17 +160,33 @@ class OfficerRepository:
         return keys
 
     def count(self) -> int:
-        """How many officers there are; erased ones do not count."""
-        return self._db.number("SELECT count(*) FROM officers WHERE digest <> x''")
+        """How many persons there are."""
+        return self._db.number(f"SELECT count(*) FROM officers WHERE {_STANDING}")
+
+    def standing(self, after: int, limit: int) -> list[int]:
+        """Ids of persons in ascending order, at most `limit`, from the one after that id."""
+        sql = f"SELECT id FROM officers WHERE id > ? AND {_STANDING} ORDER BY id LIMIT ?"
+        return [row[0] for row in self._db.rows(sql, (after, limit))]
+
+    def search(self, text: str, limit: int) -> list[int]:
+        """Ids of persons one of whose keys or family names begins so, in ascending order; at most `limit`."""
+        sql = (
+            "SELECT DISTINCT coalesce(merged_into, id) AS head FROM officers WHERE digest <> X'' AND "
+            "(substr(officer_key, 1, ?) = ? OR id IN "
+            "(SELECT officer_id FROM names WHERE lower(substr(family, 1, ?)) = lower(?))) ORDER BY head LIMIT ?"
+        )
+        return [row[0] for row in self._db.rows(sql, (len(text), text, len(text), text, limit))]
 
     def dirty(self, limit: int) -> list[int]:
         """Ids of officers whose tokens are due, at most `limit`."""
-        sql = "SELECT id FROM officers WHERE person_version <> tokenized_version ORDER BY id LIMIT ?"
+        sql = f"SELECT id FROM officers WHERE person_version <> tokenized_version AND {_STANDING} ORDER BY id LIMIT ?"
         return [row[0] for row in self._db.rows(sql, (limit,))]
 
     def dirty_count(self) -> int:
         """How many officers' tokens are due."""
-        return self._db.number("SELECT count(*) FROM officers WHERE person_version <> tokenized_version")
+        return self._db.number(
+            f"SELECT count(*) FROM officers WHERE person_version <> tokenized_version AND {_STANDING}"
+        )
 
     def mark_all_dirty(self) -> None:
         """All tokens are due: a new epoch, or a new version of the schemes."""
@@ -189,7 +240,7 @@ class OfficerRepository:
                 "person_version = person_version + 1, tokenized_version = person_version + 1 WHERE id = ?",
                 (officer_id,),
             )
-            for table in ("names", "identifiers"):
+            for table in ("names", "identifiers", "officer_history", "employment_history"):
                 self._db.run(f"DELETE FROM {table} WHERE officer_id = ?", (officer_id,))
 
     def _row(self, person: Person) -> tuple[object, ...]:
@@ -222,5 +273,7 @@ class OfficerRepository:
         )
 
 
+_STANDING = "merged_into IS NULL AND digest <> X''"
+"""Stands for a person: neither merged into another (rule 3) nor withdrawn (rule 4)."""
 _NAME_COLUMNS = "family, given, middle, suffix, kind"
 _SSN_DIGITS = 9

@@ -5,6 +5,7 @@
 3. `registered` says that the hub confirmed it. What no officer has any more goes to the withdrawals, and stays there
    until the hub confirmed that, too. So a crash at any moment leaves work to do, never a wrong belief.
 4. Work lists come in ascending order of the tokens, which are pseudorandom: their order tells nothing about officers.
+5. An officer who is withdrawn or merged into another has no tokens of his own, whatever was at work meanwhile.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class TokenRepository:
                 self._replace_one(officer, epoch)
 
     def _replace_one(self, officer: OfficerTokens, epoch: int) -> None:
-        if self._db.number("SELECT count(*) FROM officers WHERE id = ? AND digest = x''", (officer.officer_id,)):
-            return  # erased since these tokens were made
+        if self._db.row(_INDEXED, (officer.officer_id,)) is None:
+            return  # erased, withdrawn or merged since these tokens were made (rule 5)
         held = {row[0] for row in self._db.rows(_TOKENS_OF_OFFICER, (officer.officer_id, epoch))}
         wanted = {token: scheme for scheme, token in officer.tokens}
         gone = held - wanted.keys()
@@ -80,12 +81,33 @@ class TokenRepository:
         )
 
     def erase(self, officer_id: int) -> None:
-        """The officer is gone: his tokens are withdrawn, except those that stand for others as well."""
+        """Drop an officer's tokens; the hub must forget those that stand for nobody else."""
         with self._db.writing():
             sql = "SELECT token, epoch FROM tokens WHERE officer_id = ?"
             gone = self._db.rows(sql, (officer_id,))
             self._db.run("DELETE FROM tokens WHERE officer_id = ?", (officer_id,))
             self._db.run_many(_WITHDRAW_UNLESS_SHARED, ((token, epoch) * 2 for token, epoch in gone))
+
+    def drop_withdrawn(self) -> None:
+        """Drop the tokens of all withdrawn officers; the hub must forget those that stand for nobody else (rule 5)."""
+        with self._db.writing():
+            gone = f"SELECT DISTINCT token, epoch FROM tokens WHERE officer_id IN ({_GONE})"
+            kept = "SELECT 1 FROM tokens WHERE tokens.token = gone.token AND tokens.epoch = gone.epoch"
+            self._db.run(
+                f"INSERT OR IGNORE INTO withdrawals (token, epoch) SELECT token, epoch FROM ({gone}) AS gone "
+                f"WHERE NOT EXISTS ({kept} AND officer_id NOT IN ({_GONE}))"
+            )
+            self._db.run(f"DELETE FROM tokens WHERE officer_id IN ({_GONE})")
+
+    def hand_over(self, officer_id: int, other_id: int) -> None:
+        """Give one officer's tokens to another, as far as he does not have them."""
+        with self._db.writing():
+            self._db.run(
+                "INSERT OR IGNORE INTO tokens (token, officer_id, scheme, epoch, registered) "
+                "SELECT token, ?, scheme, epoch, registered FROM tokens WHERE officer_id = ?",
+                (other_id, officer_id),
+            )
+            self._db.run("DELETE FROM tokens WHERE officer_id = ?", (officer_id,))
 
     def add_decoys(self, decoys: Iterable[bytes], epoch: int) -> None:
         """Remember random tokens that stand for nobody and fill up batches."""
@@ -150,6 +172,8 @@ class TokenRepository:
 
 
 _TOKENS_OF_OFFICER = "SELECT token FROM tokens WHERE officer_id = ? AND epoch = ?"
+_GONE = "SELECT id FROM officers WHERE digest = X''"
+_INDEXED = "SELECT 1 FROM officers WHERE id = ? AND merged_into IS NULL AND digest <> X''"
 _WITHDRAW_UNLESS_SHARED = (
     "INSERT OR IGNORE INTO withdrawals (token, epoch) "
     "SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token = ? AND epoch = ?)"

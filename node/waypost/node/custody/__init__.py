@@ -1,0 +1,1 @@
+"""What a records custodian does beyond importing: batches and their undoing, changes noticed, duplicates, quality."""

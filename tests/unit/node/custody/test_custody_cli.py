@@ -1,0 +1,91 @@
+"""The custodian's commands as he meets them: real processes, real files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.parties.agency import csv_of
+
+from waypost.crypto.keystore import Keystore
+from waypost.node.intake import FileKind
+
+NODE = Path(sys.executable).with_name("waypost-node")
+PASSPHRASE = "correct horse battery"
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "keys"
+    Keystore.create(path, PASSPHRASE, {"column": bytes(range(32))})
+    return path
+
+
+class Desk:
+    """A custodian at his terminal."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "WAYPOST_HOME": str(self.home), "WAYPOST_PASSPHRASE": PASSPHRASE, "COLUMNS": "150"}
+        return subprocess.run(
+            [NODE, *arguments], env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+
+    def facts(self, *arguments: str | Path) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def file(self, name: str, kind: FileKind, *rows: dict[str, str]) -> Path:
+        path = self.home.parent / name
+        path.write_bytes(csv_of(kind, *rows))
+        return path
+
+
+@pytest.fixture
+def desk(tmp_path: Path, keys: Path) -> Desk:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "keys").write_bytes(keys.read_bytes())
+    (home / "keys").chmod(0o600)
+    return Desk(home)
+
+
+def test_a_batch_is_listed_shown_tried_and_undone(desk: Desk) -> None:
+    path = desk.file("officers.csv", FileKind.OFFICERS, {}, {"officer_key": "A-2"})
+    assert desk.facts("import", path, "--name", "First night", "--complete")["batch"] == 1
+    again = desk.file("less.csv", FileKind.OFFICERS, {"given_name": "Denny"})
+    said = desk.run("import", again, "--complete")
+    assert "officers held, but not in this list: 1, none was removed: A-2" in said.stdout
+    shown = desk.facts("batches", "show", "1")
+    assert (shown["name"], shown["rows"], shown["complete"]) == ("First night", 2, True)
+    assert shown["files"][0]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert desk.facts("batches", "show", "2")["missing_officers"] == ["A-2"]
+    refused = desk.run("batches", "undo", "1")
+    assert refused.returncode == 1
+    error, hint = refused.stderr.splitlines()
+    assert error == "error: batch 1 cannot be undone, nothing was changed: officer A-1: was changed by batch 2"
+    assert hint.startswith("hint: undo the later batches first")
+    tried = desk.run("batches", "undo", "2", "--dry-run")
+    assert "batch 2 would be undone:" in tried.stdout
+    assert "officers restored: 1" in tried.stdout
+    done = desk.facts("batches", "undo", "2")
+    assert (done["undone_by"], done["officers_restored"], done["in_the_way"]) == (3, 1, [])
+    listed = desk.facts("batches", "list")
+    assert [(batch["batch"], batch["undoes"], batch["undone_by"]) for batch in listed] == [
+        (3, 2, None),
+        (2, None, 3),
+        (1, None, None),
+    ]
+    assert "undone by 3" in desk.run("batches", "list").stdout
+    unknown = desk.run("batches", "show", "77")
+    assert (unknown.returncode, unknown.stderr.splitlines()[0]) == (1, "error: there is no batch 77")
