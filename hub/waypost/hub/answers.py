@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from sqlalchemy import Connection, func, select
 
 from waypost.crypto.envelope import SigningKey
-from waypost.hub import checks, mailbox, schema
+from waypost.hub import checks, mailbox, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import SeenStore, add_audit
 from waypost.hub.errors import Refused
@@ -27,7 +27,8 @@ from waypost.hub.receipts import Response
 from waypost.hub.routing import verify_from_member
 from waypost.protocol import names
 from waypost.protocol.roster import Roster
-from waypost.v1 import check_pb2, envelope_pb2
+from waypost.protocol.transparency import refusal_digest
+from waypost.v1 import check_pb2, envelope_pb2, log_pb2
 
 _ANSWERS = "answers"
 """Stands where `seen` names a sender: the digest of an answer alone says that it was passed on, not by whom."""
@@ -68,6 +69,7 @@ def accept_answer(
     mailbox.put(connection, held.asker, MailKind.MESSAGE, held.check_id, content_bytes, expires_at_ms)
     SeenStore(connection).add(_ANSWERS, digest, expires_at_ms)
     add_audit(connection, now_ms, Event.ANSWER_ACCEPTED, "", digest.hex())
+    transparency.append(connection, log_pb2.LOG_KIND_ANSWER, digest, now_ms)
     checks.set_response(
         connection, held, Response(caller, check_pb2.RESPONSE_STATE_ANSWERED, digest, ""), key=key, now_ms=now_ms
     )
@@ -86,6 +88,7 @@ def query_taken(
     held = checks.state_of(connection, mail.check_id)
     if held is None or not checks.is_pending(connection, mail.check_id, caller):
         return None
+    transparency.append(connection, log_pb2.LOG_KIND_REFUSAL, refusal_digest(held.request_digest, reason), now_ms)
     refused = Response(caller, check_pb2.RESPONSE_STATE_REFUSED, b"", reason)
     checks.set_response(connection, held, refused, key=key, now_ms=now_ms)
     return held.asker

@@ -38,6 +38,7 @@ class Event(StrEnum):
     FACT_STATED = "fact-stated"
     FACT_BROKEN = "fact-broken"
     RELEASE_BUILT = "release-built"
+    CHECKPOINT_REFUSED = "checkpoint-refused"
 
 
 MEANING: dict[Event, str] = {
@@ -66,6 +67,7 @@ MEANING: dict[Event, str] = {
     Event.QUERY_REFUSED: "A node refused a query; detail: its reason. Not which node: that would say who matched.",
     Event.CHECK_EXPIRED: "A check ended with members pending; subject: the asker; detail: digest of the request.",
     Event.CHECK_FORGOTTEN: "Everything was delivered and who matched was deleted; detail: digest of the request.",
+    Event.CHECKPOINT_REFUSED: "The trustee refused a checkpoint of the transparency log; detail: the reason.",
     Event.CALLER_REFUSED: "A call without a valid member's certificate; subject: the name in it.",
     Event.FACT_ACCEPTED: "A member's fact of compliance counts from now on; subject: its author; detail: its kind.",
     Event.FACT_STATED: "The operator signed a fact of compliance; subject: the member it is about; detail: its kind.",

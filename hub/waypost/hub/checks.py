@@ -14,17 +14,19 @@ States of a part:
 
 from __future__ import annotations
 
+import hashlib
+
 from sqlalchemy import Connection, delete, insert, select, update
 
 from waypost.crypto.envelope import SigningKey
-from waypost.hub import mailbox, schema
+from waypost.hub import mailbox, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.limits import EXPIRED_PER_ROUND_MAX
 from waypost.hub.mailbox import MailKind
 from waypost.hub.receipts import CheckState, Response, make_receipt
 from waypost.protocol import limits
-from waypost.v1 import check_pb2, envelope_pb2
+from waypost.v1 import check_pb2, envelope_pb2, log_pb2
 
 
 def record(connection: Connection, state: CheckState, expires_at_ms: int, matches: dict[str, set[bytes]]) -> None:
@@ -102,10 +104,17 @@ def _next_receipt(connection: Connection, held: CheckState, key: SigningKey, now
 
 
 def mail_receipt(connection: Connection, state: CheckState, key: SigningKey, now_ms: int) -> envelope_pb2.Envelope:
-    receipt = make_receipt(state, responses_of(connection, state.check_id), key, now_ms)
+    receipt = logged_receipt(connection, state, key, now_ms)
     expires_at_ms = now_ms + limits.RECEIPT_LIFETIME_MS
     content = receipt.SerializeToString()
     mailbox.put(connection, state.asker, MailKind.MESSAGE, state.check_id, content, expires_at_ms)
+    return receipt
+
+
+def logged_receipt(connection: Connection, state: CheckState, key: SigningKey, now_ms: int) -> envelope_pb2.Envelope:
+    """A receipt of the present state. Each one that is signed is logged: its receiver will ask for the proof."""
+    receipt = make_receipt(state, responses_of(connection, state.check_id), key, now_ms)
+    transparency.append(connection, log_pb2.LOG_KIND_RECEIPT, hashlib.sha256(receipt.payload).digest(), now_ms)
     return receipt
 
 

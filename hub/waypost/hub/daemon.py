@@ -22,6 +22,7 @@ from waypost.crypto.keystore import Keystore
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.crypto.split_oprf import HalfKey
 from waypost.hub import checks, index, mailbox, reconciliations
+from waypost.hub.checkpoints import Checkpoints
 from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
 from waypost.hub.errors import Refused, SettingsError, TrusteeUnavailable
@@ -49,6 +50,7 @@ from waypost.hub.settings import (
 )
 from waypost.hub.trustee_link import TrusteeLink
 from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
+from waypost.protocol.transparency import log_keys
 from waypost.v1 import enrolment_service_pb2, hub_service_pb2
 from waypost.v1.enrolment_service_pb2_grpc import add_EnrolmentServiceServicer_to_server
 from waypost.v1.hub_service_pb2_grpc import add_HubServiceServicer_to_server
@@ -121,6 +123,8 @@ async def serve(home: Home, keystore: Keystore) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_keep_roster(hub, keys)), asyncio.create_task(_housekeeping(hub))]
     tasks.append(asyncio.create_task(_sign_reconciliations(hub)))
+    log = Checkpoints(database, link, key, log_keys(key.public, trustee.signing_key))
+    tasks.append(asyncio.create_task(log.keep()))
     await stop.wait()
     for task in tasks:
         task.cancel()

@@ -6,7 +6,7 @@ from waypost.crypto import pki
 from waypost.crypto.errors import EnvelopeError, PkiError
 from waypost.crypto.freshness import header_from_payload
 from waypost.crypto.serving import utc_now
-from waypost.hub import members
+from waypost.hub import members, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import HubError, Refused
@@ -14,7 +14,7 @@ from waypost.hub.limits import JOIN_REFUSALS_AUDITED_PER_MINUTE
 from waypost.hub.service import Context, Hub, abort, now_ms
 from waypost.protocol.limits import MINUTE_MS
 from waypost.protocol.names import valid_ori
-from waypost.v1 import enrolment_service_pb2
+from waypost.v1 import enrolment_service_pb2, log_pb2
 from waypost.v1.enrolment_service_pb2_grpc import EnrolmentServiceServicer
 
 
@@ -38,6 +38,8 @@ class EnrolmentService(EnrolmentServiceServicer):
             await self._note_refusal(error, request)
             await abort(context, error)
         certificate = hub.authority.issue(csr_pem, name=member.ori, server=False, now=utc_now())
+        fingerprint, moment = pki.fingerprint(certificate), now_ms()
+        await hub.database.run(lambda c: transparency.append(c, log_pb2.LOG_KIND_CERTIFICATE, fingerprint, moment))
         return enrolment_service_pb2.JoinResponse(
             roster=hub.registrar.envelope, certificate_pem=certificate, authority_pem=hub.authority.certificate_pem
         )

@@ -58,6 +58,21 @@ DIGESTED_TOKENS_PER_STEP: Final = 50_000
 DROPPED_POINTERS_PER_STEP: Final = 10_000
 """Pointers of a past epoch deleted in one transaction, for the same reason."""
 
+LOG_ENTRIES_PER_STEP: Final = 1000
+"""Entries of the transparency log that get their places in one transaction: 50 ms, in which others wait."""
+
+LOG_REFERENCES_MAX: Final = 64
+"""Entries whose places are asked for in one call: 64 proofs of a tree of a billion entries are 64 KiB."""
+
+CHECKPOINT_POLL_S: Final = 1.0
+"""How soon new entries are under a checkpoint: a receipt can be proven a second or two after it was written."""
+
+CHECKPOINT_RETRY_S: Final = 15.0
+"""Pause after the trustee did not cosign."""
+
+CHECKPOINT_FRESH_MS: Final = HOUR_MS
+"""A checkpoint without news is cosigned anew after this: nodes see that nobody holds the log back from them."""
+
 REASON_CHARS_MAX: Final = 40
 """Longest word for a reason that a node may give."""
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, parse_envelope, sign
 from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
-from waypost.hub import members, schema
+from waypost.hub import members, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import Database, SeenStore, add_audit
 from waypost.hub.errors import Refused
@@ -29,7 +29,7 @@ from waypost.hub.trustee_link import TrusteeLink
 from waypost.protocol import limits, names
 from waypost.protocol.errors import RosterError
 from waypost.protocol.roster import Roster, accept_roster, parse_roster
-from waypost.v1 import envelope_pb2, roster_pb2
+from waypost.v1 import envelope_pb2, log_pb2, roster_pb2
 
 _log = logging.getLogger("waypost.hub")
 _ROSTERS_KEPT = 3
@@ -235,6 +235,7 @@ def _adopt(
     connection.execute(delete(schema.rosters).where(schema.rosters.c.version <= roster.version - _ROSTERS_KEPT))
     connection.execute(insert(schema.rosters).values(version=roster.version, envelope=signed.SerializeToString()))
     add_audit(connection, now_ms, Event.ROSTER_PUBLISHED, str(roster.version))
+    transparency.append(connection, log_pb2.LOG_KIND_ROSTER, roster.payload_digest, now_ms)
     if proposal.application is None:
         return
     content = roster_pb2.JoinApplication.FromString(proposal.application.payload)

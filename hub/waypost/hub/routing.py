@@ -23,18 +23,18 @@ from sqlalchemy import Connection, delete, insert, select, update
 from waypost.crypto.envelope import SigningKey, Verified, Verifier, countersign
 from waypost.crypto.errors import EnvelopeError
 from waypost.crypto.sealing import PUBLIC_KEY_BYTES
-from waypost.hub import checks, index, mailbox, schema
+from waypost.hub import checks, index, mailbox, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import SeenStore, add_audit
 from waypost.hub.errors import RateExceeded, Refused
 from waypost.hub.limits import CHECKS_PER_HOUR
 from waypost.hub.mailbox import MailKind
-from waypost.hub.receipts import CheckState, coverage, make_receipt
+from waypost.hub.receipts import CheckState, coverage
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError, RosterError
 from waypost.protocol.roster import Member, Roster
-from waypost.v1 import check_pb2, envelope_pb2, roster_pb2
+from waypost.v1 import check_pb2, envelope_pb2, log_pb2, roster_pb2
 
 _ALLOWED = {
     check_pb2.PURPOSE_HIRING: (roster_pb2.ROLE_AGENCY,),
@@ -141,7 +141,7 @@ def accept_check(
     if held is not None:
         if (held.asker, held.request_digest) != (asker, check.digest):
             raise Refused("replayed", "another check was made under this id")
-        return make_receipt(held, checks.responses_of(connection, check.check_id), key, now_ms), frozenset()
+        return checks.logged_receipt(connection, held, key, now_ms), frozenset()
     if not _first_time(connection, check):
         raise Refused("replayed", "this check was made and delivered before")
     _count(connection, asker, check.content.purpose, now_ms)  # rule 4; a refusal takes the counting back with it
@@ -166,6 +166,7 @@ def accept_check(
         mailbox.put(connection, ori, MailKind.QUERY, check.check_id, content, expires_at_ms)
     detail = f"{check.digest.hex()} matched {len(matches)}"
     add_audit(connection, now_ms, Event.CHECK_ACCEPTED, asker, detail)
+    transparency.append(connection, log_pb2.LOG_KIND_CHECK, check.digest, now_ms)
     receipt = checks.mail_receipt(connection, state, key, now_ms)
     return receipt, frozenset({asker, *matches})
 

@@ -184,3 +184,47 @@ audit: Final = Table(
     Column("subject", String, nullable=False),
     Column("detail", String, nullable=False),
 )
+
+log_queue: Final = Table(
+    "log_queue",
+    metadata,
+    Column("id", _BigSerial, primary_key=True, autoincrement=True),
+    Column("kind", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+)
+
+log_entries: Final = Table(
+    "log_entries",
+    metadata,
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Index("log_entries_by_digest", "digest"),
+)
+
+log_nodes: Final = Table(
+    "log_nodes",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+log_head: Final = Table(
+    "log_head",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+)
+
+log_checkpoints: Final = Table(
+    "log_checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("cosigned_at_ms", BigInteger, nullable=False),
+)
+"""The newest cosigned checkpoints, notes with both signatures."""

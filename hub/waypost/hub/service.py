@@ -26,7 +26,7 @@ from waypost.crypto.envelope import SigningKey, Verifier
 from waypost.crypto.errors import EnvelopeError, OprfError, PkiError
 from waypost.crypto.serving import utc_now
 from waypost.crypto.split_oprf import HalfKey, evaluate_half
-from waypost.hub import index, members, routing, schema
+from waypost.hub import index, log_answers, members, routing, schema, transparency
 from waypost.hub.attachment import Attachment
 from waypost.hub.audit import Event
 from waypost.hub.database import Database, SeenStore, add_audit
@@ -38,7 +38,8 @@ from waypost.hub.trustee_link import TrusteeLink
 from waypost.protocol import limits, names
 from waypost.protocol.errors import RosterError
 from waypost.protocol.roster import Roster
-from waypost.v1 import hub_service_pb2, index_pb2
+from waypost.protocol.transparency import refusal_digest
+from waypost.v1 import hub_service_pb2, index_pb2, log_pb2
 from waypost.v1.hub_service_pb2_grpc import HubServiceServicer
 
 _log = logging.getLogger("waypost.hub")
@@ -156,6 +157,9 @@ class HubService(HubServiceServicer):
                 lambda c: routing.accept_check(c, check, roster=roster, key=key, now_ms=moment)
             )
         except Refused as error:
+            refused, reason = hashlib.sha256(request.request.payload).digest(), error.reason
+            digest = refusal_digest(refused, reason)
+            await self._hub.database.run(lambda c: transparency.append(c, log_pb2.LOG_KIND_REFUSAL, digest, moment))
             await self._refuse(context, error, Event.CHECK_REFUSED, caller)
         self._hub.links.wake(to_wake)
         return hub_service_pb2.SubmitCheckResponse(receipt=receipt)
@@ -176,8 +180,25 @@ class HubService(HubServiceServicer):
             pem = self._hub.authority.issue(request.csr_pem, name=caller, server=False, now=utc_now())
         except PkiError as error:
             await abort(context, Refused("malformed", str(error)))
-        await self._hub.database.run(lambda c: add_audit(c, now_ms(), Event.CERTIFICATE_RENEWED, caller))
+        await self._hub.database.run(lambda c: _note_renewal(c, caller, pki.fingerprint(pem)))
         return hub_service_pb2.RenewCertificateResponse(certificate_pem=pem)
+
+    async def GetCheckpoint(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.GetCheckpointRequest, context: Context
+    ) -> hub_service_pb2.GetCheckpointResponse:
+        """The newest cosigned checkpoint."""
+        await self._member(context)
+        return await self._hub.database.run(lambda c: log_answers.checkpoint(c, request))
+
+    async def GetInclusion(  # noqa: N802 - the protocol's name
+        self, request: hub_service_pb2.GetInclusionRequest, context: Context
+    ) -> hub_service_pb2.GetInclusionResponse:
+        """Where entries stand."""
+        await self._member(context)
+        try:
+            return await self._hub.database.run(lambda c: log_answers.inclusion(c, request))
+        except Refused as error:
+            await abort(context, error)
 
     async def GetSealingKey(  # noqa: N802 - the protocol's name
         self, request: hub_service_pb2.GetSealingKeyRequest, context: Context
@@ -233,6 +254,12 @@ def _register(connection: Connection, request: hub_service_pb2.RegisterRequest, 
     index.register(connection, member_id, roster.epoch, message.add, message.withdraw)
     digest = hashlib.sha256(verified.payload).hexdigest()[:16]
     add_audit(connection, now_ms(), Event.REGISTERED, caller, f"{digest} +{len(message.add)} -{len(message.withdraw)}")
+
+
+def _note_renewal(connection: Connection, caller: str, fingerprint: bytes) -> None:
+    moment_ms = now_ms()
+    add_audit(connection, moment_ms, Event.CERTIFICATE_RENEWED, caller)
+    transparency.append(connection, log_pb2.LOG_KIND_CERTIFICATE, fingerprint, moment_ms)
 
 
 def _listed(connection: Connection, caller: str, epoch: int, bucket: int) -> list[bytes]:

@@ -78,6 +78,18 @@ class TrusteeLink:
             raise _told(error) from error
         return response.roster
 
+    async def cosign_checkpoint(
+        self, note: bytes, old_size: int, consistency: list[bytes]
+    ) -> trustee_service_pb2.CosignCheckpointResponse:
+        """The trustee's cosignature of a checkpoint, or the size that a proof must start from."""
+        message = trustee_service_pb2.CosignCheckpointRequest(
+            checkpoint=note, old_size=old_size, consistency=consistency
+        )
+        try:
+            return await self._stub().CosignCheckpoint(message, timeout=TRUSTEE_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise _told(error) from error
+
     async def index_key(self, epoch: int) -> bytes:
         """The trustee's public index key of an epoch, 32 bytes."""
         message = trustee_service_pb2.GetIndexKeyRequest(epoch=epoch)

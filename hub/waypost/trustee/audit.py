@@ -18,6 +18,7 @@ class Event(StrEnum):
     BUDGET_SET = "budget-set"
     INDEX_KEY_MADE = "index-key-made"
     CALLER_REFUSED = "caller-refused"
+    CHECKPOINT_REFUSED = "checkpoint-refused"
 
 
 MEANING: dict[Event, str] = {
@@ -30,5 +31,6 @@ MEANING: dict[Event, str] = {
     Event.EVALUATION_REFUSED: "An evaluation was refused; subject: the member if known; detail: the reason.",
     Event.BUDGET_SET: "The operator changed a member's budget; subject: the ORI; detail: purpose and number.",
     Event.INDEX_KEY_MADE: "A half of an index key was made; subject: the epoch.",
+    Event.CHECKPOINT_REFUSED: "A checkpoint of the hub's log does not continue the one cosigned before; detail: why.",
     Event.CALLER_REFUSED: "Somebody other than the hub called; subject: the name in the certificate.",
 }

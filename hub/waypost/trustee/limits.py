@@ -18,6 +18,9 @@ CHECK_WINDOW_MS: Final = DAY_MS
 USAGE_KEPT_MS: Final = 400 * DAY_MS
 """Usage is kept for a yearly review, then forgotten."""
 
+CHECKPOINTS_REFUSED_KEPT: Final = 100
+"""Refused checkpoints kept as evidence: one proves the fork, and a hub that goes on trying must not fill the disk."""
+
 AUDIT_ENTRIES_SHOWN: Final = 50
 CONCURRENT_EVALUATIONS_MAX: Final = 64
 """Requests at work at a time: 64 batches of 4,096 are 25 MB."""

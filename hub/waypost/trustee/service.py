@@ -22,9 +22,11 @@ from waypost.crypto.envelope import SigningKey, Verifier
 from waypost.crypto.errors import EnvelopeError, KeystoreError, OprfError, PkiError
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.split_oprf import Evaluation, HalfKey, evaluate_half
+from waypost.crypto.tlog.checkpoint import open_checkpoint
 from waypost.protocol import names
 from waypost.protocol.roster import Roster, parse_roster
-from waypost.trustee import cosigning, evaluating
+from waypost.protocol.transparency import log_keys
+from waypost.trustee import cosigning, evaluating, witnessing
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import NotAdmitted, Refused, Spent
 from waypost.trustee.limits import CONCURRENT_EVALUATIONS_MAX
@@ -57,6 +59,7 @@ class Trustee:
         self.key = SigningKey.from_seed(keystore.get("signing"))
         held = store.roster()
         self.roster: Roster | None = parse_roster(held.payload) if held is not None else None
+        self._log_keys = log_keys(hub.signing_key, self.key.public)
 
     def half_key(self, epoch: int) -> HalfKey | None:
         """Our half of an epoch's index key, if there is one."""
@@ -120,6 +123,26 @@ class Trustee:
             raise
         return admitted
 
+    def witness(
+        self, request: trustee_service_pb2.CosignCheckpointRequest, now_ms: int
+    ) -> trustee_service_pb2.CosignCheckpointResponse:
+        """Judge a checkpoint of the hub's log and cosign it; it is held before the cosignature leaves."""
+        keys, note = self._log_keys, request.checkpoint
+        try:
+            with self.store.transaction():
+                last = self.store.checkpoint()
+                held = None if last is None else open_checkpoint(last, keys.log)
+                checkpoint = witnessing.judge(note, request.old_size, request.consistency, held=held, keys=keys)
+                if checkpoint is None:
+                    return trustee_service_pb2.CosignCheckpointResponse(held_size=held.size if held else 0)
+                self.store.put_checkpoint(note)
+        except Refused as error:
+            if self.store.keep_refused(note, now_ms, error.reason):
+                self.store.audit(now_ms, Event.CHECKPOINT_REFUSED, "", f"{error.reason}: {error}")
+            raise
+        line = witnessing.signature_line(checkpoint, keys, self.key, now_ms)
+        return trustee_service_pb2.CosignCheckpointResponse(signature_line=line, held_size=checkpoint.size)
+
     def index_key(self, epoch: int, now_ms: int) -> tuple[bytes, int]:
         """Our public index key of the present epoch or the next, made on first demand; and the roster's version."""
         present = self.roster.epoch if self.roster is not None else 1
@@ -160,6 +183,13 @@ class TrusteeService(TrusteeServiceServicer):
         await self._require_hub(context)
         roster = await self._decide(context, lambda: self._trustee.cosign(request.proposal, _now_ms()))
         return trustee_service_pb2.CosignRosterResponse(roster=roster)
+
+    async def CosignCheckpoint(  # noqa: N802 - the protocol's name
+        self, request: trustee_service_pb2.CosignCheckpointRequest, context: _Context
+    ) -> trustee_service_pb2.CosignCheckpointResponse:
+        """Judge, hold, cosign."""
+        await self._require_hub(context)
+        return await self._decide(context, lambda: self._trustee.witness(request, _now_ms()))
 
     async def GetIndexKey(  # noqa: N802 - the protocol's name
         self, request: trustee_service_pb2.GetIndexKeyRequest, context: _Context

@@ -18,7 +18,7 @@ import sqlite_utils
 from waypost.crypto.envelope import parse_envelope
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import SettingsError
-from waypost.trustee.limits import AUDIT_ENTRIES_SHOWN, BUSY_TIMEOUT_MS, USAGE_KEPT_MS
+from waypost.trustee.limits import AUDIT_ENTRIES_SHOWN, BUSY_TIMEOUT_MS, CHECKPOINTS_REFUSED_KEPT, USAGE_KEPT_MS
 from waypost.v1 import envelope_pb2
 
 _MIGRATIONS: Final = (
@@ -33,6 +33,10 @@ _MIGRATIONS: Final = (
         PRIMARY KEY (sender, message_id)) WITHOUT ROWID;
     CREATE TABLE audit (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, event TEXT NOT NULL,
         subject TEXT NOT NULL, detail TEXT NOT NULL);
+    """,
+    """
+    CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), note BLOB NOT NULL);
+    CREATE TABLE checkpoints_refused (note BLOB PRIMARY KEY, at_ms INTEGER NOT NULL, reason TEXT NOT NULL);
     """,
 )
 
@@ -93,6 +97,28 @@ class Store:
         """Hold this roster from now on."""
         row = (version, envelope.SerializeToString())
         self._db.execute("INSERT OR REPLACE INTO roster (one, version, envelope) VALUES (1, ?, ?)", row)
+
+    def checkpoint(self) -> bytes | None:
+        """The checkpoint cosigned last, as the hub signed it."""
+        row = self._db.execute("SELECT note FROM checkpoint").fetchone()
+        return None if row is None else bytes(row[0])
+
+    def put_checkpoint(self, note: bytes) -> None:
+        """Hold this checkpoint from now on."""
+        self._db.execute("INSERT OR REPLACE INTO checkpoint (one, note) VALUES (1, ?)", (note,))
+
+    def keep_refused(self, note: bytes, now_ms: int, reason: str) -> bool:
+        """Keep a refused checkpoint as evidence; False when it is kept already, or enough are."""
+        row = (note, now_ms, reason, CHECKPOINTS_REFUSED_KEPT)
+        sql = (
+            "INSERT OR IGNORE INTO checkpoints_refused SELECT ?, ?, ? "
+            "WHERE (SELECT count(*) FROM checkpoints_refused) < ?"
+        )
+        return self._db.execute(sql, row).rowcount == 1
+
+    def refused_checkpoints(self) -> list[bytes]:
+        """The refused checkpoints that are kept, oldest first."""
+        return [bytes(row[0]) for row in self._db.execute("SELECT note FROM checkpoints_refused ORDER BY at_ms")]
 
     def admitted(self) -> frozenset[str]:
         """ORIs admitted for one enrolment."""

@@ -2,7 +2,8 @@
 
 ProtocolError           their fault: a message or code that breaks a rule; `.reason` is fit for an audit entry
 ├── RosterError         a roster was refused
-└── JoinCodeError       a join code cannot be read
+├── JoinCodeError       a join code cannot be read
+└── TransparencyError   the transparency log does not say what it must: a hub rewrites, hides or forks it
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class RosterError(ProtocolError):
 
 class JoinCodeError(ProtocolError):
     """A join code cannot be read."""
+
+
+class TransparencyError(ProtocolError):
+    """The transparency log does not hold what it must; what was accepted before stays."""

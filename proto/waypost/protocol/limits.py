@@ -111,6 +111,13 @@ ROUND_OPEN_MAX_MS: Final = 30 * DAY_MS
 ROUND_GRACE_MS: Final = 7 * DAY_MS
 """A round's message outlives its closing by this: time to agree and to sign, even over a week without one party."""
 
+RECEIPT_FILE_BYTES_MAX: Final = 1024 * 1024
+"""Largest file of a logged receipt: a check that matched a thousand members has a receipt of 60 KB."""
+
+LOG_MERGE_DELAY_MS: Final = 10 * MINUTE_MS
+"""A checkpoint cosigned this long after an event must hold its entry: the hub logs within seconds, clocks differ by two
+minutes."""
+
 GRPC_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Largest gRPC message either side takes: a roster of 25,000 members with room to spare."""
 

@@ -26,6 +26,7 @@ ROUND_SEED_SHARE: Final = payload_type("round-seed-share")
 ROUND_CLOSE: Final = payload_type("round-close")
 ROUND_PARTIAL_SUM: Final = payload_type("round-partial-sum")
 ROUND_RESULT: Final = payload_type("round-result")
+DISCLOSURE_HEAD: Final = payload_type("disclosure-head")
 NOTICE: Final = payload_type("notice")
 NOTICE_TAKEN: Final = payload_type("notice-taken")
 

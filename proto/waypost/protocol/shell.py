@@ -6,6 +6,7 @@ standard error), 2 usage. A user's mistake never shows a traceback.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
+from waypost.protocol.errors import ProtocolError
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="WAYPOST_HOME", help="The folder that holds this party's keys and data.")
@@ -31,7 +33,19 @@ NewPassphraseOption = Annotated[
     Path | None,
     typer.Option("--new-passphrase-file", help="A file whose first line is the new passphrase; asked for otherwise."),
 ]
+RootKeyOption = Annotated[
+    str, typer.Option(metavar="HEX", help="A root key, 64 hexadecimal digits, if not the one that --home knows.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts for machines.")]
+
+
+def root_key(text: str) -> bytes:
+    """The Ed25519 key that a RootKeyOption names; ProtocolError when it is none."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise ProtocolError(
+            "malformed", "a root key has 64 hexadecimal digits", hint="hub.json and trustee.json hold them"
+        )
+    return bytes.fromhex(text)
 
 
 def ask_passphrase() -> str:

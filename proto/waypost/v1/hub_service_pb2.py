@@ -26,47 +26,56 @@ from waypost.v1 import check_pb2 as waypost_dot_v1_dot_check__pb2
 from waypost.v1 import envelope_pb2 as waypost_dot_v1_dot_envelope__pb2
 from waypost.v1 import index_pb2 as waypost_dot_v1_dot_index__pb2
 from waypost.v1 import link_pb2 as waypost_dot_v1_dot_link__pb2
+from waypost.v1 import log_pb2 as waypost_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwaypost/v1/hub_service.proto\x12\nwaypost.v1\x1a\x16waypost/v1/check.proto\x1a\x19waypost/v1/envelope.proto\x1a\x16waypost/v1/index.proto\x1a\x15waypost/v1/link.proto\"5\n\rAttachRequest\x12$\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x15.waypost.v1.NodeFrame\"5\n\x0e\x41ttachResponse\x12#\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x14.waypost.v1.HubFrame\"8\n\x0f\x45valuateRequest\x12%\n\x07request\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"`\n\x10\x45valuateResponse\x12\'\n\x07trustee\x18\x01 \x01(\x0b\x32\x16.waypost.v1.Evaluation\x12#\n\x03hub\x18\x02 \x01(\x0b\x32\x16.waypost.v1.Evaluation\"=\n\x0fRegisterRequest\x12*\n\x0cregistration\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"\x12\n\x10RegisterResponse\"7\n\x15ListRegisteredRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x0f\n\x07\x62uckets\x18\x02 \x03(\r\"(\n\x16ListRegisteredResponse\x12\x0e\n\x06tokens\x18\x01 \x03(\x0c\"g\n\x12SubmitCheckRequest\x12%\n\x07request\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12*\n\x08openings\x18\x02 \x03(\x0b\x32\x18.waypost.v1.TokenOpening\"<\n\x13SubmitCheckResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"\x12\n\x10GetRosterRequest\"9\n\x11GetRosterResponse\x12$\n\x06roster\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"*\n\x17RenewCertificateRequest\x12\x0f\n\x07\x63sr_pem\x18\x01 \x01(\x0c\"3\n\x18RenewCertificateResponse\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x01 \x01(\x0c\"#\n\x14GetSealingKeyRequest\x12\x0b\n\x03ori\x18\x01 \x01(\t\"3\n\x15GetSealingKeyResponse\x12\x1a\n\x12sealing_public_key\x18\x01 \x01(\x0c\x32\x89\x05\n\nHubService\x12\x43\n\x06\x41ttach\x12\x19.waypost.v1.AttachRequest\x1a\x1a.waypost.v1.AttachResponse(\x01\x30\x01\x12\x45\n\x08\x45valuate\x12\x1b.waypost.v1.EvaluateRequest\x1a\x1c.waypost.v1.EvaluateResponse\x12\x45\n\x08Register\x12\x1b.waypost.v1.RegisterRequest\x1a\x1c.waypost.v1.RegisterResponse\x12Y\n\x0eListRegistered\x12!.waypost.v1.ListRegisteredRequest\x1a\".waypost.v1.ListRegisteredResponse0\x01\x12N\n\x0bSubmitCheck\x12\x1e.waypost.v1.SubmitCheckRequest\x1a\x1f.waypost.v1.SubmitCheckResponse\x12H\n\tGetRoster\x12\x1c.waypost.v1.GetRosterRequest\x1a\x1d.waypost.v1.GetRosterResponse\x12]\n\x10RenewCertificate\x12#.waypost.v1.RenewCertificateRequest\x1a$.waypost.v1.RenewCertificateResponse\x12T\n\rGetSealingKey\x12 .waypost.v1.GetSealingKeyRequest\x1a!.waypost.v1.GetSealingKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwaypost/v1/hub_service.proto\x12\nwaypost.v1\x1a\x16waypost/v1/check.proto\x1a\x19waypost/v1/envelope.proto\x1a\x16waypost/v1/index.proto\x1a\x15waypost/v1/link.proto\x1a\x14waypost/v1/log.proto\"5\n\rAttachRequest\x12$\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x15.waypost.v1.NodeFrame\"5\n\x0e\x41ttachResponse\x12#\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x14.waypost.v1.HubFrame\"8\n\x0f\x45valuateRequest\x12%\n\x07request\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"`\n\x10\x45valuateResponse\x12\'\n\x07trustee\x18\x01 \x01(\x0b\x32\x16.waypost.v1.Evaluation\x12#\n\x03hub\x18\x02 \x01(\x0b\x32\x16.waypost.v1.Evaluation\"=\n\x0fRegisterRequest\x12*\n\x0cregistration\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"\x12\n\x10RegisterResponse\"7\n\x15ListRegisteredRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x0f\n\x07\x62uckets\x18\x02 \x03(\r\"(\n\x16ListRegisteredResponse\x12\x0e\n\x06tokens\x18\x01 \x03(\x0c\"g\n\x12SubmitCheckRequest\x12%\n\x07request\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12*\n\x08openings\x18\x02 \x03(\x0b\x32\x18.waypost.v1.TokenOpening\"<\n\x13SubmitCheckResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"\x12\n\x10GetRosterRequest\"9\n\x11GetRosterResponse\x12$\n\x06roster\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"*\n\x17RenewCertificateRequest\x12\x0f\n\x07\x63sr_pem\x18\x01 \x01(\x0c\"3\n\x18RenewCertificateResponse\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x01 \x01(\x0c\"#\n\x14GetSealingKeyRequest\x12\x0b\n\x03ori\x18\x01 \x01(\t\"3\n\x15GetSealingKeyResponse\x12\x1a\n\x12sealing_public_key\x18\x01 \x01(\x0c\")\n\x14GetCheckpointRequest\x12\x11\n\theld_size\x18\x01 \x01(\x04\"@\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63onsistency\x18\x02 \x03(\x0c\"@\n\x13GetInclusionRequest\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.waypost.v1.LogReference\"X\n\x14GetInclusionResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12,\n\ninclusions\x18\x02 \x03(\x0b\x32\x18.waypost.v1.LogInclusion2\xb2\x06\n\nHubService\x12\x43\n\x06\x41ttach\x12\x19.waypost.v1.AttachRequest\x1a\x1a.waypost.v1.AttachResponse(\x01\x30\x01\x12\x45\n\x08\x45valuate\x12\x1b.waypost.v1.EvaluateRequest\x1a\x1c.waypost.v1.EvaluateResponse\x12\x45\n\x08Register\x12\x1b.waypost.v1.RegisterRequest\x1a\x1c.waypost.v1.RegisterResponse\x12Y\n\x0eListRegistered\x12!.waypost.v1.ListRegisteredRequest\x1a\".waypost.v1.ListRegisteredResponse0\x01\x12N\n\x0bSubmitCheck\x12\x1e.waypost.v1.SubmitCheckRequest\x1a\x1f.waypost.v1.SubmitCheckResponse\x12H\n\tGetRoster\x12\x1c.waypost.v1.GetRosterRequest\x1a\x1d.waypost.v1.GetRosterResponse\x12]\n\x10RenewCertificate\x12#.waypost.v1.RenewCertificateRequest\x1a$.waypost.v1.RenewCertificateResponse\x12T\n\rGetCheckpoint\x12 .waypost.v1.GetCheckpointRequest\x1a!.waypost.v1.GetCheckpointResponse\x12Q\n\x0cGetInclusion\x12\x1f.waypost.v1.GetInclusionRequest\x1a .waypost.v1.GetInclusionResponse\x12T\n\rGetSealingKey\x12 .waypost.v1.GetSealingKeyRequest\x1a!.waypost.v1.GetSealingKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waypost.v1.hub_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ATTACHREQUEST']._serialized_start=142
-  _globals['_ATTACHREQUEST']._serialized_end=195
-  _globals['_ATTACHRESPONSE']._serialized_start=197
-  _globals['_ATTACHRESPONSE']._serialized_end=250
-  _globals['_EVALUATEREQUEST']._serialized_start=252
-  _globals['_EVALUATEREQUEST']._serialized_end=308
-  _globals['_EVALUATERESPONSE']._serialized_start=310
-  _globals['_EVALUATERESPONSE']._serialized_end=406
-  _globals['_REGISTERREQUEST']._serialized_start=408
-  _globals['_REGISTERREQUEST']._serialized_end=469
-  _globals['_REGISTERRESPONSE']._serialized_start=471
-  _globals['_REGISTERRESPONSE']._serialized_end=489
-  _globals['_LISTREGISTEREDREQUEST']._serialized_start=491
-  _globals['_LISTREGISTEREDREQUEST']._serialized_end=546
-  _globals['_LISTREGISTEREDRESPONSE']._serialized_start=548
-  _globals['_LISTREGISTEREDRESPONSE']._serialized_end=588
-  _globals['_SUBMITCHECKREQUEST']._serialized_start=590
-  _globals['_SUBMITCHECKREQUEST']._serialized_end=693
-  _globals['_SUBMITCHECKRESPONSE']._serialized_start=695
-  _globals['_SUBMITCHECKRESPONSE']._serialized_end=755
-  _globals['_GETROSTERREQUEST']._serialized_start=757
-  _globals['_GETROSTERREQUEST']._serialized_end=775
-  _globals['_GETROSTERRESPONSE']._serialized_start=777
-  _globals['_GETROSTERRESPONSE']._serialized_end=834
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=836
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=878
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=880
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=931
-  _globals['_GETSEALINGKEYREQUEST']._serialized_start=933
-  _globals['_GETSEALINGKEYREQUEST']._serialized_end=968
-  _globals['_GETSEALINGKEYRESPONSE']._serialized_start=970
-  _globals['_GETSEALINGKEYRESPONSE']._serialized_end=1021
-  _globals['_HUBSERVICE']._serialized_start=1024
-  _globals['_HUBSERVICE']._serialized_end=1673
+  _globals['_ATTACHREQUEST']._serialized_start=164
+  _globals['_ATTACHREQUEST']._serialized_end=217
+  _globals['_ATTACHRESPONSE']._serialized_start=219
+  _globals['_ATTACHRESPONSE']._serialized_end=272
+  _globals['_EVALUATEREQUEST']._serialized_start=274
+  _globals['_EVALUATEREQUEST']._serialized_end=330
+  _globals['_EVALUATERESPONSE']._serialized_start=332
+  _globals['_EVALUATERESPONSE']._serialized_end=428
+  _globals['_REGISTERREQUEST']._serialized_start=430
+  _globals['_REGISTERREQUEST']._serialized_end=491
+  _globals['_REGISTERRESPONSE']._serialized_start=493
+  _globals['_REGISTERRESPONSE']._serialized_end=511
+  _globals['_LISTREGISTEREDREQUEST']._serialized_start=513
+  _globals['_LISTREGISTEREDREQUEST']._serialized_end=568
+  _globals['_LISTREGISTEREDRESPONSE']._serialized_start=570
+  _globals['_LISTREGISTEREDRESPONSE']._serialized_end=610
+  _globals['_SUBMITCHECKREQUEST']._serialized_start=612
+  _globals['_SUBMITCHECKREQUEST']._serialized_end=715
+  _globals['_SUBMITCHECKRESPONSE']._serialized_start=717
+  _globals['_SUBMITCHECKRESPONSE']._serialized_end=777
+  _globals['_GETROSTERREQUEST']._serialized_start=779
+  _globals['_GETROSTERREQUEST']._serialized_end=797
+  _globals['_GETROSTERRESPONSE']._serialized_start=799
+  _globals['_GETROSTERRESPONSE']._serialized_end=856
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=858
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=900
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=902
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=953
+  _globals['_GETSEALINGKEYREQUEST']._serialized_start=955
+  _globals['_GETSEALINGKEYREQUEST']._serialized_end=990
+  _globals['_GETSEALINGKEYRESPONSE']._serialized_start=992
+  _globals['_GETSEALINGKEYRESPONSE']._serialized_end=1043
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1045
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1086
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=1088
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=1152
+  _globals['_GETINCLUSIONREQUEST']._serialized_start=1154
+  _globals['_GETINCLUSIONREQUEST']._serialized_end=1218
+  _globals['_GETINCLUSIONRESPONSE']._serialized_start=1220
+  _globals['_GETINCLUSIONRESPONSE']._serialized_end=1308
+  _globals['_HUBSERVICE']._serialized_start=1311
+  _globals['_HUBSERVICE']._serialized_end=2129
 # @@protoc_insertion_point(module_scope)

@@ -70,6 +70,16 @@ class HubServiceStub:
                 request_serializer=waypost_dot_v1_dot_hub__service__pb2.RenewCertificateRequest.SerializeToString,
                 response_deserializer=waypost_dot_v1_dot_hub__service__pb2.RenewCertificateResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/waypost.v1.HubService/GetCheckpoint',
+                request_serializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointResponse.FromString,
+                _registered_method=True)
+        self.GetInclusion = channel.unary_unary(
+                '/waypost.v1.HubService/GetInclusion',
+                request_serializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionRequest.SerializeToString,
+                response_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionResponse.FromString,
+                _registered_method=True)
         self.GetSealingKey = channel.unary_unary(
                 '/waypost.v1.HubService/GetSealingKey',
                 request_serializer=waypost_dot_v1_dot_hub__service__pb2.GetSealingKeyRequest.SerializeToString,
@@ -131,6 +141,20 @@ class HubServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCheckpoint(self, request, context):
+        """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInclusion(self, request, context):
+        """Where entries stand in the transparency log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSealingKey(self, request, context):
         """A member's sealing public key, which the roster names by digest.
         """
@@ -175,6 +199,16 @@ def add_HubServiceServicer_to_server(servicer, server):
                     servicer.RenewCertificate,
                     request_deserializer=waypost_dot_v1_dot_hub__service__pb2.RenewCertificateRequest.FromString,
                     response_serializer=waypost_dot_v1_dot_hub__service__pb2.RenewCertificateResponse.SerializeToString,
+            ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'GetInclusion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInclusion,
+                    request_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionRequest.FromString,
+                    response_serializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionResponse.SerializeToString,
             ),
             'GetSealingKey': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSealingKey,
@@ -372,6 +406,60 @@ class HubService:
             '/waypost.v1.HubService/RenewCertificate',
             waypost_dot_v1_dot_hub__service__pb2.RenewCertificateRequest.SerializeToString,
             waypost_dot_v1_dot_hub__service__pb2.RenewCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/waypost.v1.HubService/GetCheckpoint',
+            waypost_dot_v1_dot_hub__service__pb2.GetCheckpointRequest.SerializeToString,
+            waypost_dot_v1_dot_hub__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInclusion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/waypost.v1.HubService/GetInclusion',
+            waypost_dot_v1_dot_hub__service__pb2.GetInclusionRequest.SerializeToString,
+            waypost_dot_v1_dot_hub__service__pb2.GetInclusionResponse.FromString,
             options,
             channel_credentials,
             insecure,

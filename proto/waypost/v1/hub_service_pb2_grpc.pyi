@@ -49,6 +49,10 @@ class HubServiceStub:
     """The newest roster."""
     RenewCertificate: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.RenewCertificateRequest, _hub_service_pb2.RenewCertificateResponse]
     """A fresh certificate for the caller."""
+    GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.GetCheckpointRequest, _hub_service_pb2.GetCheckpointResponse]
+    """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds."""
+    GetInclusion: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.GetInclusionRequest, _hub_service_pb2.GetInclusionResponse]
+    """Where entries stand in the transparency log."""
     GetSealingKey: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.GetSealingKeyRequest, _hub_service_pb2.GetSealingKeyResponse]
     """A member's sealing public key, which the roster names by digest."""
 
@@ -73,6 +77,10 @@ class HubServiceAsyncStub(HubServiceStub):
     """The newest roster."""
     RenewCertificate: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.RenewCertificateRequest, _hub_service_pb2.RenewCertificateResponse]  # type: ignore[assignment]
     """A fresh certificate for the caller."""
+    GetCheckpoint: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.GetCheckpointRequest, _hub_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
+    """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds."""
+    GetInclusion: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.GetInclusionRequest, _hub_service_pb2.GetInclusionResponse]  # type: ignore[assignment]
+    """Where entries stand in the transparency log."""
     GetSealingKey: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.GetSealingKeyRequest, _hub_service_pb2.GetSealingKeyResponse]  # type: ignore[assignment]
     """A member's sealing public key, which the roster names by digest."""
 
@@ -136,6 +144,22 @@ class HubServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_hub_service_pb2.RenewCertificateResponse, _abc.Awaitable[_hub_service_pb2.RenewCertificateResponse]]:
         """A fresh certificate for the caller."""
+
+    @_abc_1.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: _hub_service_pb2.GetCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hub_service_pb2.GetCheckpointResponse, _abc.Awaitable[_hub_service_pb2.GetCheckpointResponse]]:
+        """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds."""
+
+    @_abc_1.abstractmethod
+    def GetInclusion(
+        self,
+        request: _hub_service_pb2.GetInclusionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_hub_service_pb2.GetInclusionResponse, _abc.Awaitable[_hub_service_pb2.GetInclusionResponse]]:
+        """Where entries stand in the transparency log."""
 
     @_abc_1.abstractmethod
     def GetSealingKey(

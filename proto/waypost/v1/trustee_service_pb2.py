@@ -26,7 +26,7 @@ from waypost.v1 import envelope_pb2 as waypost_dot_v1_dot_envelope__pb2
 from waypost.v1 import index_pb2 as waypost_dot_v1_dot_index__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n waypost/v1/trustee_service.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\x1a\x16waypost/v1/index.proto\"<\n\x13\x45valuateHalfRequest\x12%\n\x07request\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"B\n\x14\x45valuateHalfResponse\x12*\n\nevaluation\x18\x01 \x01(\x0b\x32\x16.waypost.v1.Evaluation\"=\n\x13\x43osignRosterRequest\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"<\n\x14\x43osignRosterResponse\x12$\n\x06roster\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"#\n\x12GetIndexKeyRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\r\"A\n\x13GetIndexKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x16\n\x0eroster_version\x18\x02 \x01(\x04\x32\x86\x02\n\x0eTrusteeService\x12Q\n\x0c\x45valuateHalf\x12\x1f.waypost.v1.EvaluateHalfRequest\x1a .waypost.v1.EvaluateHalfResponse\x12Q\n\x0c\x43osignRoster\x12\x1f.waypost.v1.CosignRosterRequest\x1a .waypost.v1.CosignRosterResponse\x12N\n\x0bGetIndexKey\x12\x1e.waypost.v1.GetIndexKeyRequest\x1a\x1f.waypost.v1.GetIndexKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n waypost/v1/trustee_service.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\x1a\x16waypost/v1/index.proto\"<\n\x13\x45valuateHalfRequest\x12%\n\x07request\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"B\n\x14\x45valuateHalfResponse\x12*\n\nevaluation\x18\x01 \x01(\x0b\x32\x16.waypost.v1.Evaluation\"=\n\x13\x43osignRosterRequest\x12&\n\x08proposal\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"<\n\x14\x43osignRosterResponse\x12$\n\x06roster\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"#\n\x12GetIndexKeyRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\r\"A\n\x13GetIndexKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x16\n\x0eroster_version\x18\x02 \x01(\x04\"T\n\x17\x43osignCheckpointRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\"E\n\x18\x43osignCheckpointResponse\x12\x16\n\x0esignature_line\x18\x01 \x01(\t\x12\x11\n\theld_size\x18\x02 \x01(\x04\x32\xe5\x02\n\x0eTrusteeService\x12Q\n\x0c\x45valuateHalf\x12\x1f.waypost.v1.EvaluateHalfRequest\x1a .waypost.v1.EvaluateHalfResponse\x12Q\n\x0c\x43osignRoster\x12\x1f.waypost.v1.CosignRosterRequest\x1a .waypost.v1.CosignRosterResponse\x12N\n\x0bGetIndexKey\x12\x1e.waypost.v1.GetIndexKeyRequest\x1a\x1f.waypost.v1.GetIndexKeyResponse\x12]\n\x10\x43osignCheckpoint\x12#.waypost.v1.CosignCheckpointRequest\x1a$.waypost.v1.CosignCheckpointResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETINDEXKEYREQUEST']._serialized_end=389
   _globals['_GETINDEXKEYRESPONSE']._serialized_start=391
   _globals['_GETINDEXKEYRESPONSE']._serialized_end=456
-  _globals['_TRUSTEESERVICE']._serialized_start=459
-  _globals['_TRUSTEESERVICE']._serialized_end=721
+  _globals['_COSIGNCHECKPOINTREQUEST']._serialized_start=458
+  _globals['_COSIGNCHECKPOINTREQUEST']._serialized_end=542
+  _globals['_COSIGNCHECKPOINTRESPONSE']._serialized_start=544
+  _globals['_COSIGNCHECKPOINTRESPONSE']._serialized_end=613
+  _globals['_TRUSTEESERVICE']._serialized_start=616
+  _globals['_TRUSTEESERVICE']._serialized_end=973
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 What the trustee offers the hub, over mutually authenticated TLS. No other party calls it."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from waypost.v1 import envelope_pb2 as _envelope_pb2
 from waypost.v1 import index_pb2 as _index_pb2
 import builtins as _builtins
@@ -161,3 +163,61 @@ class GetIndexKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetIndexKeyResponse: _TypeAlias = GetIndexKeyResponse  # noqa: Y015
+
+@_typing.final
+class CosignCheckpointRequest(_message.Message):
+    """A checkpoint and its proof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    OLD_SIZE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.bytes
+    """The note, signed by the hub."""
+    old_size: _builtins.int
+    """Size of the checkpoint that the hub believes the trustee cosigned last; 0 for none."""
+    @_builtins.property
+    def consistency(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The consistency proof from old_size; empty when that is 0 or the checkpoint's own size."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.bytes = ...,
+        old_size: _builtins.int = ...,
+        consistency: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consistency", b"consistency", "old_size", b"old_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CosignCheckpointRequest: _TypeAlias = CosignCheckpointRequest  # noqa: Y015
+
+@_typing.final
+class CosignCheckpointResponse(_message.Message):
+    """The cosignature, or what the proof must start from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNATURE_LINE_FIELD_NUMBER: _builtins.int
+    HELD_SIZE_FIELD_NUMBER: _builtins.int
+    signature_line: _builtins.str
+    """The note's further signature line, with its newline; empty when old_size was not the one held."""
+    held_size: _builtins.int
+    """Size of the checkpoint that the trustee has cosigned last; 0 for none."""
+    def __init__(
+        self,
+        *,
+        signature_line: _builtins.str = ...,
+        held_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_size", b"held_size", "signature_line", b"signature_line"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CosignCheckpointResponse: _TypeAlias = CosignCheckpointResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class TrusteeServiceStub:
                 request_serializer=waypost_dot_v1_dot_trustee__service__pb2.GetIndexKeyRequest.SerializeToString,
                 response_deserializer=waypost_dot_v1_dot_trustee__service__pb2.GetIndexKeyResponse.FromString,
                 _registered_method=True)
+        self.CosignCheckpoint = channel.unary_unary(
+                '/waypost.v1.TrusteeService/CosignCheckpoint',
+                request_serializer=waypost_dot_v1_dot_trustee__service__pb2.CosignCheckpointRequest.SerializeToString,
+                response_deserializer=waypost_dot_v1_dot_trustee__service__pb2.CosignCheckpointResponse.FromString,
+                _registered_method=True)
 
 
 class TrusteeServiceServicer:
@@ -79,6 +84,14 @@ class TrusteeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CosignCheckpoint(self, request, context):
+        """Cosigns a checkpoint of the hub's transparency log when it continues the one cosigned last (c2sp.org/tlog-witness,
+        without HTTP). PERMISSION_DENIED when it does not: the hub has rewritten its log, or shows two.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrusteeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +109,11 @@ def add_TrusteeServiceServicer_to_server(servicer, server):
                     servicer.GetIndexKey,
                     request_deserializer=waypost_dot_v1_dot_trustee__service__pb2.GetIndexKeyRequest.FromString,
                     response_serializer=waypost_dot_v1_dot_trustee__service__pb2.GetIndexKeyResponse.SerializeToString,
+            ),
+            'CosignCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.CosignCheckpoint,
+                    request_deserializer=waypost_dot_v1_dot_trustee__service__pb2.CosignCheckpointRequest.FromString,
+                    response_serializer=waypost_dot_v1_dot_trustee__service__pb2.CosignCheckpointResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +198,33 @@ class TrusteeService:
             '/waypost.v1.TrusteeService/GetIndexKey',
             waypost_dot_v1_dot_trustee__service__pb2.GetIndexKeyRequest.SerializeToString,
             waypost_dot_v1_dot_trustee__service__pb2.GetIndexKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CosignCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/waypost.v1.TrusteeService/CosignCheckpoint',
+            waypost_dot_v1_dot_trustee__service__pb2.CosignCheckpointRequest.SerializeToString,
+            waypost_dot_v1_dot_trustee__service__pb2.CosignCheckpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

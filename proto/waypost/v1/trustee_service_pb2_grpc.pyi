@@ -43,6 +43,10 @@ class TrusteeServiceStub:
     """The trustee's newest cosigned roster version and its public index key of an epoch (made on first demand for the
     epoch that follows the present one).
     """
+    CosignCheckpoint: _grpc.UnaryUnaryMultiCallable[_trustee_service_pb2.CosignCheckpointRequest, _trustee_service_pb2.CosignCheckpointResponse]
+    """Cosigns a checkpoint of the hub's transparency log when it continues the one cosigned last (c2sp.org/tlog-witness,
+    without HTTP). PERMISSION_DENIED when it does not: the hub has rewritten its log, or shows two.
+    """
 
 @_typing.type_check_only
 class TrusteeServiceAsyncStub(TrusteeServiceStub):
@@ -58,6 +62,10 @@ class TrusteeServiceAsyncStub(TrusteeServiceStub):
     GetIndexKey: _aio.UnaryUnaryMultiCallable[_trustee_service_pb2.GetIndexKeyRequest, _trustee_service_pb2.GetIndexKeyResponse]  # type: ignore[assignment]
     """The trustee's newest cosigned roster version and its public index key of an epoch (made on first demand for the
     epoch that follows the present one).
+    """
+    CosignCheckpoint: _aio.UnaryUnaryMultiCallable[_trustee_service_pb2.CosignCheckpointRequest, _trustee_service_pb2.CosignCheckpointResponse]  # type: ignore[assignment]
+    """Cosigns a checkpoint of the hub's transparency log when it continues the one cosigned last (c2sp.org/tlog-witness,
+    without HTTP). PERMISSION_DENIED when it does not: the hub has rewritten its log, or shows two.
     """
 
 class TrusteeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,6 +97,16 @@ class TrusteeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_trustee_service_pb2.GetIndexKeyResponse, _abc.Awaitable[_trustee_service_pb2.GetIndexKeyResponse]]:
         """The trustee's newest cosigned roster version and its public index key of an epoch (made on first demand for the
         epoch that follows the present one).
+        """
+
+    @_abc_1.abstractmethod
+    def CosignCheckpoint(
+        self,
+        request: _trustee_service_pb2.CosignCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trustee_service_pb2.CosignCheckpointResponse, _abc.Awaitable[_trustee_service_pb2.CosignCheckpointResponse]]:
+        """Cosigns a checkpoint of the hub's transparency log when it continues the one cosigned last (c2sp.org/tlog-witness,
+        without HTTP). PERMISSION_DENIED when it does not: the hub has rewritten its log, or shows two.
         """
 
 def add_TrusteeServiceServicer_to_server(servicer: TrusteeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -95,7 +95,7 @@ class Federation:
         return facts
 
     def audit(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.do("waypost-hub", "log", "--json", "--count", "1000").splitlines()]
+        return [json.loads(line) for line in self.do("waypost-hub", "audit", "--json", "--count", "1000").splitlines()]
 
     def wait_for(self, **facts: object) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S

@@ -54,6 +54,30 @@ def append(size: int, leaf: bytes, read: Read) -> list[Node]:
     return added
 
 
+class Frontier:
+    """A tree that only grows, of which no more is kept than its next leaf and its root need: one hash a level."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._kept: dict[tuple[int, int], bytes] = {}
+
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf's hash."""
+        *completed, top = append(self.size, leaf, self._read)
+        for node in completed:
+            del self._kept[node.level, node.index - 1]
+        self._kept[top.level, top.index] = top.hash
+        self.size += 1
+
+    @property
+    def root(self) -> bytes:
+        """The root of what was appended."""
+        return root(self.size, self._read)
+
+    def _read(self, level: int, index: int) -> bytes:
+        return self._kept[level, index]
+
+
 def root(size: int, read: Read) -> bytes:
     """The root of the first `size` leaves."""
     return _subtree(0, size, read) if size else EMPTY_ROOT

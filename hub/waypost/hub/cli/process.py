@@ -1,4 +1,4 @@
-"""`waypost-hub init | serve | status | log`."""
+"""`waypost-hub init | serve | status | audit`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PORT_MAX = 65_535
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (init, serve, status, log):
+    for command in (init, serve, status, audit):
         app.command()(command)
 
 
@@ -99,7 +99,7 @@ def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None
         typer.echo(f"{name.replace('_', ' '):<16} {value}")
 
 
-def log(
+def audit(
     home: HomeOption = DEFAULT_HOME,
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = AUDIT_ENTRIES_SHOWN,
     as_json: JsonOption = False,

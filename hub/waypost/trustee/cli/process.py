@@ -1,4 +1,4 @@
-"""`waypost-trustee init | accept | serve | log | status`."""
+"""`waypost-trustee init | accept | serve | audit | status`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT_HOME = Path("waypost-trustee")
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (init, accept, serve, log, status):
+    for command in (init, accept, serve, audit, status):
         app.command()(command)
 
 
@@ -75,7 +75,7 @@ def serve(home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = N
     asyncio.run(run(place, Keystore.open(place.keys, find_passphrase(passphrase_file, ask_passphrase))))
 
 
-def log(
+def audit(
     home: HomeOption = DEFAULT_HOME,
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = AUDIT_ENTRIES_SHOWN,
     as_json: JsonOption = False,
