@@ -19,11 +19,8 @@ from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
 from waypost.node.store.conduct import ConductRepository, HeldConduct, OfficerConduct
 from waypost.node.store.database import NodeDatabase
 from waypost.node.store.employment import EmploymentKey, EmploymentRepository, OfficerEmployment
-<<<<<<< HEAD
 from waypost.node.store.facts import FactRepository, StoredFact
-=======
 from waypost.node.store.history import Chain, HistoryRepository, Step
->>>>>>> 7ab2dcb (Keep every import as a batch that can be undone as a whole, and ask when a file has changed its meaning)
 from waypost.node.store.imports import ImportBatch, ImportedFile, ImportRepository
 from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRepository, RosterRepository, StoredRoster
 from waypost.node.store.merges import DecidedPair, Decision, Links, MergeRepository
@@ -84,12 +81,9 @@ class Store:
         self.changes = ChangeRepository(database)
         self.notices = NoticeRepository(database, cipher)
         self.imports = ImportRepository(database)
-<<<<<<< HEAD
         self.facts = FactRepository(database)
-=======
         self.batches = BatchRepository(database)
         self.history = HistoryRepository(database, cipher)
->>>>>>> 7ab2dcb (Keep every import as a batch that can be undone as a whole, and ask when a file has changed its meaning)
         self.tokens = TokenRepository(database)
         self.disclosures = DisclosureRepository(database)
         self.audit = AuditRepository(database)

@@ -305,7 +305,6 @@ CREATE TABLE notices_received (
 ) WITHOUT ROWID;
 """
 
-<<<<<<< HEAD
 _FACTS: Final = """
 -- Facts of compliance that this node signed, or that others signed about it.
 CREATE TABLE signed_facts (
@@ -320,8 +319,6 @@ CREATE TABLE signed_facts (
 CREATE INDEX signed_facts_type ON signed_facts (type, at_ms);
 """
 
-MIGRATIONS: Final = (_VERSION_1, _DUE_PROCESS, _NOTICES, _FACTS)
-=======
 _CUSTODY: Final = """
 -- Batches: what each import was called and claimed, which one an undo undid, how its files looked.
 CREATE TABLE batches (
@@ -426,8 +423,7 @@ CREATE TRIGGER officer_decisions_stay_there BEFORE DELETE ON officer_decisions
     BEGIN SELECT RAISE(ABORT, 'a decision about two officers is never deleted'); END;
 """
 
-MIGRATIONS: Final = (_VERSION_1, _DUE_PROCESS, _NOTICES, _CUSTODY)
->>>>>>> 7ab2dcb (Keep every import as a batch that can be undone as a whole, and ask when a file has changed its meaning)
+MIGRATIONS: Final = (_VERSION_1, _DUE_PROCESS, _NOTICES, _FACTS, _CUSTODY)
 """Scripts by version, from 1."""
 
 
