@@ -26,6 +26,8 @@ class Event(StrEnum):
     REGISTRATION_REFUSED = "registration-refused"
     INDEX_AGREED = "index-agreed"
     INDEX_DIFFERS = "index-differs"
+    WATCHES_CHANGED = "watches-changed"
+    WATCH_HIT = "watch-hit"
     CHECK_ACCEPTED = "check-accepted"
     CHECK_REFUSED = "check-refused"
     ANSWER_ACCEPTED = "answer-accepted"
@@ -60,6 +62,8 @@ MEANING: dict[Event, str] = {
     Event.REGISTRATION_REFUSED: "A registration was refused; subject: the caller; detail: the reason.",
     Event.INDEX_AGREED: "A member's index is complete and agrees with the hub's; subject: the ORI.",
     Event.INDEX_DIFFERS: "A member's index differs from the hub's; subject: the ORI.",
+    Event.WATCHES_CHANGED: "A member left or took back watched tokens; subject: the ORI; detail: how many.",
+    Event.WATCH_HIT: "A watched token was registered; subject: the watcher; detail: how many. Not by whom.",
     Event.CHECK_ACCEPTED: "A check was accepted; subject: the asker; detail: digest of the request, number matched.",
     Event.CHECK_REFUSED: "A check was refused; subject: the caller; detail: the reason.",
     Event.ANSWER_ACCEPTED: "An answer was accepted; detail: its digest. Not whose: that would say who matched.",

@@ -21,7 +21,7 @@ from waypost.crypto.errors import KeystoreError
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.crypto.split_oprf import HalfKey
-from waypost.hub import checks, index, mailbox, reconciliations
+from waypost.hub import checks, index, mailbox, reconciliations, watches
 from waypost.hub.checkpoints import Checkpoints
 from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
@@ -245,5 +245,7 @@ async def _tidy(hub: Hub, moment_ms: int) -> None:
     await hub.database.run(lambda c: forget_seen(c, moment_ms))
     await hub.database.run(lambda c: checks.forget_delivered(c, moment_ms))
     roster = hub.registrar.roster
+    if roster is not None:
+        await hub.database.run(lambda c: watches.drop_expired(c, roster.epoch, moment_ms))
     while roster is not None and await hub.database.run(lambda c: index.drop_past_epochs(c, roster.epoch)):
         pass

@@ -19,7 +19,6 @@ from waypost.hub.errors import Refused
 from waypost.hub.limits import DIGESTED_TOKENS_PER_STEP, DROPPED_POINTERS_PER_STEP, LOOKUP_CHUNK
 from waypost.protocol import limits
 from waypost.protocol.index_digest import bucket_digests
-from waypost.v1 import index_pb2
 
 _DIGEST_BYTES = 32
 _STALE = bytes(_DIGEST_BYTES)
@@ -31,17 +30,17 @@ _STRIDE = 16
 _ADD = text("INSERT INTO pointers (epoch, token, member_id) VALUES (:epoch, :token, :member_id) ON CONFLICT DO NOTHING")
 
 
-def check_registration(message: index_pb2.Registration, epoch: int) -> None:
+def check_tokens(stated_epoch: int, add: Sequence[bytes], withdraw: Sequence[bytes], epoch: int) -> None:
     """Rules 1 (epoch) and 2; Refused otherwise."""
-    if message.epoch != epoch:
-        raise Refused("wrong-epoch", f"the index is in epoch {epoch}, not {message.epoch}")
-    if len(message.add) not in {0, limits.REGISTRATION_BATCH_TOKENS} or len(message.withdraw) > limits.WITHDRAW_MAX:
+    if stated_epoch != epoch:
+        raise Refused("wrong-epoch", f"the index is in epoch {epoch}, not {stated_epoch}")
+    if len(add) not in {0, limits.REGISTRATION_BATCH_TOKENS} or len(withdraw) > limits.WITHDRAW_MAX:
         raise Refused(
             "malformed",
             f"a registration adds none or {limits.REGISTRATION_BATCH_TOKENS} tokens, "
             f"and withdraws at most {limits.WITHDRAW_MAX}",
         )
-    if any(len(token) != limits.TOKEN_BYTES for token in (*message.add, *message.withdraw)):
+    if any(len(token) != limits.TOKEN_BYTES for token in (*add, *withdraw)):
         raise Refused("malformed", f"a token has {limits.TOKEN_BYTES} bytes")
 
 
@@ -50,7 +49,7 @@ def register(connection: Connection, member_id: int, epoch: int, add: Sequence[b
     pointers = schema.pointers
     if add:
         connection.execute(_ADD, [{"epoch": epoch, "token": token, "member_id": member_id} for token in add])
-    for part in _chunks(gone):
+    for part in chunks(gone):
         connection.execute(
             delete(pointers).where(
                 pointers.c.epoch == epoch, pointers.c.member_id == member_id, pointers.c.token.in_(part)
@@ -63,7 +62,7 @@ def look_up(connection: Connection, epoch: int, tokens: Sequence[bytes]) -> dict
     """Members that registered any of the tokens, by their row id, with the tokens that each registered."""
     pointers = schema.pointers
     found: dict[int, set[bytes]] = {}
-    for part in _chunks(tokens):
+    for part in chunks(tokens):
         query = select(pointers.c.member_id, pointers.c.token)
         for member_id, token in connection.execute(query.where(pointers.c.epoch == epoch, pointers.c.token.in_(part))):
             found.setdefault(member_id, set()).add(token)
@@ -165,7 +164,8 @@ def drop_past_epochs(connection: Connection, epoch: int) -> bool:
     return connection.execute(delete(pointers).where(tuple_(*key).in_(some))).rowcount > 0
 
 
-def _chunks(tokens: Iterable[bytes]) -> Iterator[list[bytes]]:
+def chunks(tokens: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Tokens in lists that fit one statement."""
     listed = list(tokens)
     for start in range(0, len(listed), LOOKUP_CHUNK):
         yield listed[start : start + LOOKUP_CHUNK]

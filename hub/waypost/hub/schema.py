@@ -79,6 +79,17 @@ bucket_digests: Final = Table(
 )
 """A member's 256 bucket digests, 32 bytes each, as last computed; zeros where a registration has changed the bucket."""
 
+watched: Final = Table(
+    "watched",
+    metadata,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("token", LargeBinary(16), primary_key=True),
+    Column("member_id", Integer, primary_key=True, autoincrement=False),
+    Column("expires_at_ms", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""Tokens that members watch: whose each is and until when it is held, and nothing that says which belong together."""
+
 index_states: Final = Table(
     "index_states",
     metadata,

@@ -26,7 +26,7 @@ from waypost.crypto.envelope import SigningKey, Verifier
 from waypost.crypto.errors import EnvelopeError, OprfError, PkiError
 from waypost.crypto.serving import utc_now
 from waypost.crypto.split_oprf import HalfKey, evaluate_half
-from waypost.hub import index, log_answers, members, routing, schema, transparency
+from waypost.hub import index, log_answers, members, routing, schema, transparency, watches
 from waypost.hub.attachment import Attachment
 from waypost.hub.audit import Event
 from waypost.hub.database import Database, SeenStore, add_audit
@@ -123,10 +123,11 @@ class HubService(HubServiceServicer):
         """Add and withdraw pointers."""
         caller = await self._member(context)
         try:
-            roster = self._hub.roster()
-            await self._hub.database.run(lambda c: _register(c, request, caller, roster))
+            roster, key = self._hub.roster(), self._hub.key
+            watchers = await self._hub.database.run(lambda c: _register(c, request, caller, roster, key))
         except Refused as error:
             await self._refuse(context, error, Event.REGISTRATION_REFUSED, caller)
+        self._hub.links.wake(watchers)
         return hub_service_pb2.RegisterResponse()
 
     async def ListRegistered(  # noqa: N802 - the protocol's name
@@ -235,25 +236,29 @@ class HubService(HubServiceServicer):
         await abort(context, error)
 
 
-def _register(connection: Connection, request: hub_service_pb2.RegisterRequest, caller: str, roster: Roster) -> None:
+def _register(
+    connection: Connection, request: hub_service_pb2.RegisterRequest, caller: str, roster: Roster, key: SigningKey
+) -> frozenset[str]:
+    moment = now_ms()
     try:
         verified = Verifier((names.HUB,), SeenStore(connection)).verify(
             request.registration,
             expected_type=names.REGISTRATION,
             keys=(roster.active_member(caller).signing_public_key,),
             sender=caller,
-            now_ms=now_ms(),
+            now_ms=moment,
         )
         message = index_pb2.Registration.FromString(verified.payload)
     except (EnvelopeError, RosterError) as error:
         raise Refused(error.reason, str(error), hint=error.hint) from error
     except DecodeError:
         raise Refused("malformed", "the registration cannot be read") from None
-    index.check_registration(message, roster.epoch)
+    index.check_tokens(message.epoch, message.add, message.withdraw, roster.epoch)
     member_id = members.member_id(connection, caller)
     index.register(connection, member_id, roster.epoch, message.add, message.withdraw)
     digest = hashlib.sha256(verified.payload).hexdigest()[:16]
-    add_audit(connection, now_ms(), Event.REGISTERED, caller, f"{digest} +{len(message.add)} -{len(message.withdraw)}")
+    add_audit(connection, moment, Event.REGISTERED, caller, f"{digest} +{len(message.add)} -{len(message.withdraw)}")
+    return watches.tell(connection, message.add, member_id=member_id, roster=roster, key=key, now_ms=moment)
 
 
 def _note_renewal(connection: Connection, caller: str, fingerprint: bytes) -> None:

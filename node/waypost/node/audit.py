@@ -21,6 +21,9 @@ class Event(StrEnum):
     CHECK_FAILED = "check-failed"
     INDEX_AGREED = "index-agreed"
     INDEX_MENDED = "index-mended"
+    WATCH_HIT = "watch-hit"
+    WATCH_ENDED = "watch-ended"
+    RECORDS_ANNOUNCED = "records-announced"
     EVALUATION_REFUSED = "evaluation-refused"
     CERTIFICATE_RENEWED = "certificate-renewed"
     KEY_CHANGED = "key-changed"
@@ -46,6 +49,9 @@ MEANING: dict[Event, str] = {
     Event.CHECK_FAILED: "A check of this node was refused; subject: who asked; detail: the reason.",
     Event.INDEX_AGREED: "The node's index and the hub's agree; detail: how many tokens.",
     Event.INDEX_MENDED: "The node's index and the hub's differed and are being mended; detail: how many tokens.",
+    Event.WATCH_HIT: "Another member registered a watched person, and a check was queued; subject: the watch.",
+    Event.WATCH_ENDED: "A watch's time is over; subject: the watch.",
+    Event.RECORDS_ANNOUNCED: "Records may be shared from now on, and watchers are told; detail: how many officers.",
     Event.EVALUATION_REFUSED: "Making tokens was refused or failed; detail: the reason.",
     Event.CERTIFICATE_RENEWED: "The node has a fresh certificate.",
     Event.KEY_CHANGED: "The node's signing key was changed under the old one's signature; subject: its ORI.",

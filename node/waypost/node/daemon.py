@@ -25,6 +25,7 @@ from waypost.node.postal import Postal
 from waypost.node.running import RETRY_S, TROUBLE_STATE, Running, now_ms
 from waypost.node.serve_lock import ServeLock
 from waypost.node.store import Store
+from waypost.node.watch_upkeep import WatchUpkeep
 from waypost.v1 import link_pb2
 
 _log = logging.getLogger("waypost.node")
@@ -40,12 +41,13 @@ class Daemon:
         self._postal = Postal(node)
         self._index = IndexUpkeep(node)
         self._checks = Performing(node)
+        self._watches = WatchUpkeep(node)
         events = LinkEvents(self._hello, self._attached, self._frame, self._detached)
         node.link = self._link = Link(self._connect, events)
 
     def _tasks(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What is done again and again while the node is attached."""
-        return (self._postal.pump_outbox, self._index.step, self._checks.step, self._tidy)
+        return (self._postal.pump_outbox, self._index.step, self._checks.step, self._watches.step, self._tidy)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; whatever was begun is finished or left for the next start."""

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from google.protobuf.message import DecodeError
 
 from waypost.crypto.errors import EnvelopeError
-from waypost.node import asking, stating
+from waypost.node import asking, stating, watching
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.store import Store
@@ -43,6 +43,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         names.RECEIPT: _receipt,
         names.ANSWER: _answer,
         **dict.fromkeys(stating.CREDENTIAL_TYPES, _fact),
+        names.WATCH_HIT: watching.take_hit,
     }
 )
 

@@ -81,6 +81,15 @@ DISPUTE_DAYS: Final = 30
 REASON_CHARS_MAX: Final = 500
 """Longest reason for a change of a record, in words for its receivers."""
 
+WATCH_LEASE_MS: Final = 30 * DAY_MS
+"""How long the hub holds a watched token that nobody renews: a member that left is forgotten within a month."""
+
+WATCH_LIFETIME_DAYS_MAX: Final = 400
+"""Longest watch under one authorization: a year, with time to renew it."""
+
+WATCHED_TOKENS_MAX: Final = 4_000_000
+"""Tokens that one member may have watched: the largest department (36,000 officers) with every one's 96, and decoys."""
+
 INDEX_CURRENT_MS: Final = 48 * HOUR_MS
 """A member's index counts as current when its digest agreed this recently: nodes compare daily."""
 

@@ -27,6 +27,8 @@ ROUND_CLOSE: Final = payload_type("round-close")
 ROUND_PARTIAL_SUM: Final = payload_type("round-partial-sum")
 ROUND_RESULT: Final = payload_type("round-result")
 DISCLOSURE_HEAD: Final = payload_type("disclosure-head")
+WATCH_REGISTRATION: Final = payload_type("watch-registration")
+WATCH_HIT: Final = payload_type("watch-hit")
 NOTICE: Final = payload_type("notice")
 NOTICE_TAKEN: Final = payload_type("notice-taken")
 

@@ -29,7 +29,7 @@ from waypost.node.persons import Person
 from waypost.node.results import Result, facts
 
 if TYPE_CHECKING:
-    from waypost.node.cli.check import _Why
+    from waypost.node.cli.check import Why
     from waypost.node.store import Store
 
 ROWS_MAX: Final = 50_000
@@ -46,9 +46,9 @@ _OPTIONAL: Final = (
 _POLL_S: Final = 0.2
 
 
-def run_batch(store: Store, path: Path, why: _Why, *, as_json: bool) -> None:
+def run_batch(store: Store, path: Path, why: Why, *, as_json: bool) -> None:
     """Ask every row of a file, wait for the answers, and print one line per applicant."""
-    digest, rows = _read(path)
+    digest, rows = read_applicants(path)
     done = _queue(store, rows, digest, why)
     results = _wait(store, done, quiet=as_json)
     if as_json:
@@ -61,7 +61,8 @@ def run_batch(store: Store, path: Path, why: _Why, *, as_json: bool) -> None:
     Console().print(table)
 
 
-def _read(path: Path) -> tuple[str, dict[int, Person]]:
+def read_applicants(path: Path) -> tuple[str, dict[int, Person]]:
+    """A file's digest, and its persons by row; CheckError names the first row that cannot be read."""
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
@@ -89,7 +90,7 @@ def _read(path: Path) -> tuple[str, dict[int, Person]]:
     return hashlib.sha256(data).hexdigest()[:32], people
 
 
-def _queue(store: Store, people: dict[int, Person], digest: str, why: _Why) -> dict[int, bytes]:
+def _queue(store: Store, people: dict[int, Person], digest: str, why: Why) -> dict[int, bytes]:
     """Queue what was not asked yet; the check's id of every row."""
     known: dict[int, bytes] = {}
     for check in store.checks.newest(10 * ROWS_MAX):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -13,16 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from waypost.node.cli.applicant import authorization_of, names_of, numbers_of, person_of, staff_of
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
     from waypost.node.applicants import Inquiry
-    from waypost.node.persons import Identifier, Person, PersonName
+    from waypost.node.persons import Person
     from waypost.node.results import Result
     from waypost.node.store import Store
 
-_REFERENCE_CHARS_MAX = 100
-_STAFF_CHARS_MAX = 64
 _POLL_S = 0.1
 
 
@@ -56,33 +54,36 @@ def check(
     from waypost.node import settings
 
     wait_s = _seconds(wait)
-    reference, digest = _authorization(authorization, purpose)
-    why = _Why(purpose, reference, digest, _staff(by))
+    why = Why(purpose, authorization, by)
     keys = settings.open_keys(home, passphrase_file)
     with settings.open_store(home, keys) as store:
-        _require_daemon(home)
+        require_daemon(home)
         if batch is not None:
             from waypost.node.cli.batch import run_batch
 
             run_batch(store, batch, why, as_json=as_json)
             return
         ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
-        person = _person(
-            _names(family, given, middle, suffix, other_name or []), dob, ssn, _numbers(cert or [], officer_id or [])
+        person = person_of(
+            names_of(family, given, middle, suffix, other_name or []),
+            dob,
+            ssn,
+            numbers_of(cert or [], officer_id or []),
         )
         _one(store, why.inquiry(person), wait_s, as_json=as_json)
 
 
-class _Why:
+class Why:
     """What every check of this command is logged with."""
 
-    def __init__(self, purpose: str, reference: str, digest: bytes, staff: str) -> None:
+    def __init__(self, purpose: str, authorization: str, by: str) -> None:
         from waypost.node.applicants import PURPOSES
         from waypost.node.errors import CheckError
 
         if purpose not in PURPOSES:
             raise CheckError(f"{purpose!r} is no purpose", hint="one of: " + ", ".join(PURPOSES))
-        self.purpose, self.reference, self.digest, self.staff = purpose, reference, digest, staff
+        self.reference, self.digest = authorization_of(authorization, purpose)
+        self.purpose, self.staff = purpose, staff_of(by)
 
     def inquiry(self, person: Person, batch: str = "", row: int = 0) -> Inquiry:
         """An inquiry about one person."""
@@ -147,7 +148,8 @@ def member_names(store: Store) -> dict[str, str]:
     return {ori: member.name for ori, member in roster.members.items()}
 
 
-def _require_daemon(home: Path) -> None:
+def require_daemon(home: Path) -> None:
+    """CheckError unless this node runs: only a running node asks."""
     from waypost.node.errors import CheckError
     from waypost.node.federation import read_federation
     from waypost.node.serve_lock import ServeLock
@@ -157,32 +159,6 @@ def _require_daemon(home: Path) -> None:
         raise CheckError("the node is not running, so nobody would ask", hint=f"waypost-node serve --home {home}")
 
 
-def _authorization(authorization: str, purpose: str) -> tuple[str, bytes]:
-    from waypost.node.errors import CheckError
-
-    if not authorization:
-        if purpose == "hiring":
-            raise CheckError(
-                "a hiring check needs the applicant's signed authorization",
-                hint="name its file, or your reference to it, with --authorization",
-            )
-        return "", b""
-    path = Path(authorization)
-    if path.is_file():
-        return path.name[:_REFERENCE_CHARS_MAX], hashlib.sha256(path.read_bytes()).digest()
-    if len(authorization) > _REFERENCE_CHARS_MAX or not authorization.isprintable():
-        raise CheckError(f"a reference has at most {_REFERENCE_CHARS_MAX} printable characters")
-    return authorization, hashlib.sha256(authorization.encode()).digest()
-
-
-def _staff(by: str) -> str:
-    from waypost.node.errors import CheckError
-
-    if not 0 < len(by) <= _STAFF_CHARS_MAX or not by.isprintable():
-        raise CheckError(f"--by is a staff reference of 1 to {_STAFF_CHARS_MAX} characters", hint="for example BG-07")
-    return by
-
-
 def _seconds(text: str) -> float:
     from waypost.node.errors import CheckError
 
@@ -190,53 +166,6 @@ def _seconds(text: str) -> float:
     if match is None:
         raise CheckError(f"{text!r} is no time to wait", hint="write 60s or 5m")
     return int(match[1]) * (60 if match[2] == "m" else 1)
-
-
-def _names(family: str, given: str, middle: str, suffix: str, others: list[str]) -> tuple[PersonName, ...]:
-    from waypost.node.errors import CheckError
-    from waypost.node.persons import PersonName
-
-    if not family or not given:
-        raise CheckError("the applicant's name is missing", hint="--family NAME --given NAME, or --batch FILE")
-    names = [PersonName(family.strip(), given.strip(), middle.strip(), suffix.strip())]
-    for other in others:
-        former, comma, first = other.partition(",")
-        if not comma or not former.strip() or not first.strip():
-            raise CheckError(f"{other!r} is not a name", hint='write --other-name "FAMILY, GIVEN"')
-        names.append(PersonName(former.strip(), first.strip(), kind="former"))
-    return tuple(names)
-
-
-def _numbers(certs: list[str], officer_ids: list[str]) -> tuple[Identifier, ...]:
-    from waypost.node.errors import CheckError
-    from waypost.node.persons import Identifier
-    from waypost.node.records import OFFICER_ID_ISSUER
-
-    numbers = []
-    for cert in certs:
-        state, colon, number = cert.partition(":")
-        if not colon or not re.fullmatch(r"[A-Za-z]{2}", state) or not number.strip():
-            raise CheckError(f"{cert!r} is no certification", hint="write --cert CA:P12345")
-        numbers.append(Identifier("cert", state.upper(), number.strip()))
-    for entry in officer_ids:
-        issuer, colon, number = entry.partition(":")
-        numbers.append(
-            Identifier("officer-id", issuer if colon else OFFICER_ID_ISSUER, (number if colon else entry).strip())
-        )
-    return tuple(numbers)
-
-
-def _person(names: tuple[PersonName, ...], dob: str, ssn: str, numbers: tuple[Identifier, ...]) -> Person:
-    from waypost.node.errors import CheckError, RecordError
-    from waypost.node.persons import PartialDate, Person
-
-    digits = re.sub(r"\D", "", ssn)
-    try:
-        born = PartialDate.parse(dob)
-        last4 = digits if len(digits) == 4 else ""  # noqa: PLR2004 - the last four digits alone
-        return Person(names, born, "" if last4 else digits, last4, numbers)
-    except RecordError as error:
-        raise CheckError(f"{error.column.replace('_', ' ')} {error}", hint="correct it and ask again") from error
 
 
 def moment(at_ms: int) -> str:

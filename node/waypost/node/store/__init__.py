@@ -29,6 +29,7 @@ from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepos
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
+from waypost.node.store.watches import StoredWatch, WatchRepository
 
 __all__ = [
     "AuditEntry",
@@ -61,6 +62,7 @@ __all__ = [
     "StoredCheck",
     "StoredFact",
     "StoredRoster",
+    "StoredWatch",
     "TokenHit",
 ]
 
@@ -91,6 +93,7 @@ class Store:
         self.outbox = OutboxRepository(database)
         self.rosters = RosterRepository(database)
         self.checks = CheckRepository(database, cipher)
+        self.watches = WatchRepository(database, cipher)
         self.state = StateRepository(database)
 
     @classmethod

@@ -118,6 +118,25 @@ class ConductRepository:
         )
         return tuple(_record(*row) for row in self._db.rows(sql, (record_key,)))
 
+    def unannounced(self) -> list[OfficerConduct]:
+        """Records whose newest version was not announced yet (announcing.py)."""
+        sql = (
+            f"{_NEWEST} WHERE NOT EXISTS (SELECT 1 FROM announced WHERE announced.conduct_id = conduct.id "
+            "AND announced.version = conduct.version) ORDER BY conduct.id"
+        )
+        return [_officer_conduct(row) for row in self._db.rows(sql)]
+
+    def version_count(self) -> int:
+        """How many versions of records there are: changes whenever a record does."""
+        return self._db.number("SELECT count(*) FROM conduct_versions")
+
+    def mark_announced(self, records: Iterable[ConductRecord]) -> None:
+        """These versions are announced."""
+        self._db.run_many(
+            "INSERT OR IGNORE INTO announced (conduct_id, version) SELECT id, ? FROM conduct WHERE record_key = ?",
+            ((record.version, record.record_key) for record in records),
+        )
+
     def count(self) -> int:
         """How many records there are, versions not counted."""
         return self._db.number("SELECT count(*) FROM conduct")

@@ -137,6 +137,12 @@ class TokenRepository:
                     f"UPDATE {table} SET registered = 0 WHERE token = ? AND epoch = ?", ((t, epoch) for t in tokens)
                 )
 
+    def announce(self, officer_ids: Sequence[int], epoch: int) -> None:
+        """Have the officers' tokens registered once more, for those who watch them."""
+        for part in in_parts(officer_ids):
+            sql = f"UPDATE tokens SET registered = 0 WHERE epoch = ? AND officer_id IN ({marks(part)})"
+            self._db.run(sql, (epoch, *part))
+
     def withdraw(self, tokens: Iterable[bytes], epoch: int) -> None:
         """The hub turned out to hold these, which stand for nobody here: it must forget them."""
         self._db.run_many(

@@ -1,0 +1,92 @@
+"""What the options of `check` and `watch` say about a person, and why they are asked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from waypost.node.persons import Identifier, Person, PersonName
+
+_REFERENCE_CHARS_MAX = 100
+_STAFF_CHARS_MAX = 64
+
+
+def authorization_of(authorization: str, purpose: str) -> tuple[str, bytes]:
+    """Reference and digest (32 bytes) of an authorization, a file or a reference; CheckError when one is needed."""
+    from waypost.node.errors import CheckError
+
+    if not authorization:
+        if purpose == "hiring":
+            raise CheckError(
+                "a hiring check needs the applicant's signed authorization",
+                hint="name its file, or your reference to it, with --authorization",
+            )
+        return "", b""
+    path = Path(authorization)
+    if path.is_file():
+        return path.name[:_REFERENCE_CHARS_MAX], hashlib.sha256(path.read_bytes()).digest()
+    if len(authorization) > _REFERENCE_CHARS_MAX or not authorization.isprintable():
+        raise CheckError(f"a reference has at most {_REFERENCE_CHARS_MAX} printable characters")
+    return authorization, hashlib.sha256(authorization.encode()).digest()
+
+
+def staff_of(by: str) -> str:
+    """A staff reference; CheckError when it is none."""
+    from waypost.node.errors import CheckError
+
+    if not 0 < len(by) <= _STAFF_CHARS_MAX or not by.isprintable():
+        raise CheckError(f"--by is a staff reference of 1 to {_STAFF_CHARS_MAX} characters", hint="for example BG-07")
+    return by
+
+
+def names_of(family: str, given: str, middle: str, suffix: str, others: list[str]) -> tuple[PersonName, ...]:
+    """The present name and the others; CheckError when one is missing or is none."""
+    from waypost.node.errors import CheckError
+    from waypost.node.persons import PersonName
+
+    if not family or not given:
+        raise CheckError("the applicant's name is missing", hint="--family NAME --given NAME, or --batch FILE")
+    names = [PersonName(family.strip(), given.strip(), middle.strip(), suffix.strip())]
+    for other in others:
+        former, comma, first = other.partition(",")
+        if not comma or not former.strip() or not first.strip():
+            raise CheckError(f"{other!r} is not a name", hint='write --other-name "FAMILY, GIVEN"')
+        names.append(PersonName(former.strip(), first.strip(), kind="former"))
+    return tuple(names)
+
+
+def numbers_of(certs: list[str], officer_ids: list[str]) -> tuple[Identifier, ...]:
+    """Certification and officer numbers; CheckError when one is none."""
+    from waypost.node.errors import CheckError
+    from waypost.node.persons import Identifier
+    from waypost.node.records import OFFICER_ID_ISSUER
+
+    numbers = []
+    for cert in certs:
+        state, colon, number = cert.partition(":")
+        if not colon or not re.fullmatch(r"[A-Za-z]{2}", state) or not number.strip():
+            raise CheckError(f"{cert!r} is no certification", hint="write --cert CA:P12345")
+        numbers.append(Identifier("cert", state.upper(), number.strip()))
+    for entry in officer_ids:
+        issuer, colon, number = entry.partition(":")
+        numbers.append(
+            Identifier("officer-id", issuer if colon else OFFICER_ID_ISSUER, (number if colon else entry).strip())
+        )
+    return tuple(numbers)
+
+
+def person_of(names: tuple[PersonName, ...], dob: str, ssn: str, numbers: tuple[Identifier, ...]) -> Person:
+    """The applicant; CheckError says which detail is wrong."""
+    from waypost.node.errors import CheckError, RecordError
+    from waypost.node.persons import PartialDate, Person
+
+    digits = re.sub(r"\D", "", ssn)
+    try:
+        born = PartialDate.parse(dob)
+        last4 = digits if len(digits) == 4 else ""  # noqa: PLR2004 - the last four digits alone
+        return Person(names, born, "" if last4 else digits, last4, numbers)
+    except RecordError as error:
+        raise CheckError(f"{error.column.replace('_', ' ')} {error}", hint="correct it and ask again") from error
