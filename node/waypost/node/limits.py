@@ -62,6 +62,9 @@ SMALL_VALUE_CHARS_MAX: Final = 80
 VALUES_SHOWN_MAX: Final = 5
 """New values of one column that a question names."""
 
+BLOCK_OFFICERS_MAX: Final = 50
+"""Officers who share a match key up to which each two of them are compared: a common name in a large department."""
+
 REASON_CHARS_MAX: Final = 500
 """Longest reason of a decision about two officers."""
 

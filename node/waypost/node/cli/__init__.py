@@ -5,7 +5,19 @@ from __future__ import annotations
 import typer
 
 from waypost.crypto.errors import CryptoError
-from waypost.node.cli import attest, batches, check, checks, credential, import_, keys, process, records, watch
+from waypost.node.cli import (
+    attest,
+    batches,
+    check,
+    checks,
+    credential,
+    import_,
+    keys,
+    officers,
+    process,
+    records,
+    watch,
+)
 from waypost.node.errors import NodeError
 from waypost.protocol import shell
 from waypost.protocol.errors import ProtocolError
@@ -16,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (process, import_, batches, records, check, checks, keys, attest, credential, watch):
+for module in (process, import_, batches, officers, records, check, checks, keys, attest, credential, watch):
     module.register(app)
 
 

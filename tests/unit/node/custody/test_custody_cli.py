@@ -89,3 +89,31 @@ def test_a_batch_is_listed_shown_tried_and_undone(desk: Desk) -> None:
     assert "undone by 3" in desk.run("batches", "list").stdout
     unknown = desk.run("batches", "show", "77")
     assert (unknown.returncode, unknown.stderr.splitlines()[0]) == (1, "error: there is no batch 77")
+
+
+def test_a_duplicate_is_proposed_merged_shown_and_split(desk: Desk) -> None:
+    born = {"date_of_birth": "1979-02-28", "ssn": "912345678"}
+    rows = (
+        {**born},
+        {**born, "officer_key": "B-9", "given_name": "Denny"},
+        {"officer_key": "C-1", "family_name": "Hale"},
+    )
+    desk.facts("import", desk.file("officers.csv", FileKind.OFFICERS, *rows))
+    (proposal,) = desk.facts("officers", "duplicates")
+    assert (proposal["officer_key"], proposal["other_key"], proposal["differ"]) == ("A-1", "B-9", [])
+    printed = desk.run("officers", "duplicates").stdout
+    assert "given name: Dennis | Denny (same)" in printed
+    assert "912345678" not in printed
+    assert "officers split B-9" in desk.run("officers", "merge", "A-1", "B-9", "--reason", "one badge").stdout
+    assert desk.facts("officers", "duplicates") == []
+    shown = desk.facts("officers", "show", "B-9")
+    assert (shown["officer_key"], shown["names"]) == ("A-1", ["Larkin, Dennis", "Larkin, Denny"])
+    assert [decision["reason"] for decision in shown["decisions"]] == ["one badge"]
+    assert "source B-9: Larkin, Denny" in desk.run("officers", "show", "A-1").stdout
+    assert [officer["officer_key"] for officer in desk.facts("officers", "list")] == ["A-1", "C-1"]
+    assert [officer["officer_key"] for officer in desk.facts("officers", "list", "hal")] == ["C-1"]
+    assert "Larkin, Dennis" in desk.run("officers", "list", "B-").stdout
+    assert "two officers again" in desk.run("officers", "split", "B-9").stdout
+    assert desk.facts("officers", "duplicates") == []
+    unknown = desk.run("officers", "show", "Z-1")
+    assert (unknown.returncode, unknown.stderr.splitlines()[0]) == (1, "error: there is no officer Z-1")
