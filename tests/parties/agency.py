@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from waypost.node.custody.keeping import Wishes
-from waypost.node.intake import COLUMNS, FileKind, ImportReport, import_files, read_file
+from waypost.node.intake import COLUMNS, FileKind, ImportReport, Source, canonical, import_tables
 from waypost.node.store import Store
 
 TODAY = date(2026, 11, 24)
@@ -70,9 +70,9 @@ class Agency:
     def load_files(self, files: dict[str, bytes], wishes: Wishes | None) -> int:
         """Import these files; the batch's number."""
         self.clock_ms += 1_000
-        report = import_files(
+        report = import_tables(
             self.store,
-            [read_file(name, content) for name, content in files.items()],
+            [each for name, content in files.items() for each in canonical(Source.of_bytes(name, content))],
             rejects_folder=self.rejects,
             at_ms=self.clock_ms,
             today=TODAY,

@@ -36,11 +36,47 @@ AGE_YEARS_MIN: Final = 16
 AGE_YEARS_MAX: Final = 110
 """Oldest: retired officers stay in the files; more is a sentinel."""
 
-FILE_BYTES_MAX: Final = 512 * 1024 * 1024
-"""Largest file of one import: fifty times the largest department's."""
+FILE_BYTES_MAX: Final = 8 * 1024 * 1024 * 1024
+"""Largest file of one import, unpacked: fifty million rows; it is streamed, never held in memory."""
+
+UNPACK_FREE_BYTES: Final = 64 * 1024 * 1024
+"""Up to here a packed file may unpack to any multiple of itself: a spreadsheet of empty cells is no bomb."""
+
+UNPACK_RATIO_MAX: Final = 250
+"""Most that a larger packed file may grow by: exports shrink to a tenth or a thirtieth, bombs to a thousandth."""
+
+ARCHIVE_MEMBERS_MAX: Final = 100
+"""Most files in a zip archive: a year of weekly exports."""
+
+WORKBOOK_BYTES_MAX: Final = 512 * 1024 * 1024
+"""Largest spreadsheet file that is taken out of an archive onto the disk to be read."""
+
+SHEETS_MAX: Final = 100
+"""Most sheets of a spreadsheet."""
+
+SHEET_ROWS_MAX: Final = 1_048_576
+"""Rows that Excel allows; a larger row number is a forgery."""
+
+COLUMNS_MAX: Final = 1_000
+"""Most columns: the widest export seen has 120."""
+
+SHARED_TEXT_CHARS_MAX: Final = 128 * 1024 * 1024
+"""Most text in a spreadsheet's table of strings, the one part that is held in memory."""
+
+LINE_CHARS_MAX: Final = 1024 * 1024
+"""Longest line of a text file: more is no table, and would be held in memory."""
+
+OBJECT_CHARS_MAX: Final = 1024 * 1024
+"""Largest object of a JSON file, for the same reason."""
 
 FIELD_CHARS_MAX: Final = 64 * 1024
-"""Longest cell that the CSV reader takes; a longer one is a quotation mark that was never closed."""
+"""Longest cell that is taken; a longer one is a quotation mark that was never closed."""
+
+HEADER_LINES_MAX: Final = 50
+"""Lines among which the header is looked for: titles, logos and notes take fewer."""
+
+SKIPPED_SHOWN_MAX: Final = 3
+"""Line numbers that are kept of each sort of line that is no row."""
 
 REJECTS_SHOWN_MAX: Final = 10
 """Rejected rows that are printed; all of them are in the rejects files."""
@@ -67,6 +103,14 @@ BLOCK_OFFICERS_MAX: Final = 50
 
 REASON_CHARS_MAX: Final = 500
 """Longest reason of a decision about two officers."""
+REJECTS_LISTED_MAX: Final = 10_000
+"""Rejected rows that a report names one by one; all of them are in the rejects files."""
+
+UNKNOWN_VALUES_MAX: Final = 5_000
+"""Different unexplained values, or reasons, that a report counts: a column of more is no vocabulary."""
+
+CHUNK_ROWS: Final = 5_000
+"""Rows that are decided together: enough that a query for each chunk costs nothing, few enough for flat memory."""
 
 # Fair process.
 

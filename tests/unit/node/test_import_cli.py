@@ -171,7 +171,7 @@ def test_rejected_rows_are_named_and_kept_and_do_not_fail_the_rest(home: Path, t
     [
         (None, "cannot be read: No such file or directory"),
         (b"", "is empty"),
-        (b"\xff\xfeo\0", "is UTF-16"),
+        (b"\xff\xfeo\0", "is none of the three files"),
         (b"officer_key,family_name\nA,B\n", "is none of the three files"),
         (",".join(COLUMNS[FileKind.OFFICERS]).encode() + b'\nA-9,"Hale,Ann\n', "quotation mark"),
     ],

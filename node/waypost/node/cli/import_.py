@@ -19,7 +19,7 @@ import typer
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
-    from waypost.node.intake import CanonicalFile, ImportReport
+    from waypost.node.intake import ImportReport
     from waypost.node.intake.report import Tally
 
 
@@ -51,11 +51,11 @@ def import_files(
     from waypost.node.settings import open_keys, open_store, rejects_path
 
     wishes = Wishes(name, complete, accept_change)
-    read = [_read(path) for path in files]
+    readers = [reader for path in files for reader in intake.canonical(intake.Source.of_path(path))]
     with open_store(home, open_keys(home, passphrase_file)) as store, _progress(shown=not as_json) as progress:
-        report = intake.import_files(
+        report = intake.import_tables(
             store,
-            read,
+            readers,
             rejects_folder=rejects_path(home),
             at_ms=int(datetime.now(UTC).timestamp() * 1000),
             today=datetime.now().astimezone().date(),
@@ -66,21 +66,6 @@ def import_files(
         typer.echo(json.dumps(facts(report), indent=2))
     else:
         _print(report)
-
-
-def _read(path: Path) -> CanonicalFile:
-    from waypost.node.errors import IntakeError
-    from waypost.node.intake import read_file
-    from waypost.node.limits import FILE_BYTES_MAX
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise IntakeError(
-            f"{path} cannot be read: {error.strerror}; nothing was imported", hint="name the files to import"
-        ) from None
-    return read_file(str(path), data)
 
 
 @contextmanager
@@ -95,7 +80,7 @@ def _progress(*, shown: bool) -> Iterator[Any]:
         task = bar.add_task("reading", total=None)
 
         def tell(what: str, done: int, rows: int) -> None:
-            bar.update(task, description=f"{what} rows", completed=done, total=rows)
+            bar.update(task, description=f"{what} rows", completed=done, total=rows or None)
 
         yield tell
 

@@ -1,8 +1,9 @@
-"""Import: canonical files in, a changed store and a report out; or an error, and nothing changed.
+"""Import: tables in, a changed store and a report out; or an error, and nothing changed.
 
-1. Files are read and judged row by row before the store is touched (canonical.py, rows.py).
-2. Everything that is accepted goes into the store in one transaction, together with the batch's entry and the audit
-   entry: a crash in the middle leaves the old state, and a crash at the end the new one (applying.py).
+1. Every file is read once from end to end before anything is stored: what cannot be read is refused then (reading/).
+2. Rows are read, judged and stored a part of the file at a time, so that memory stays flat; all within one transaction,
+   together with the batch's entry and the audit entry: a crash leaves the old state or the new one (applying.py). A dry
+   run does the same, and takes it all back.
 3. Rejected rows are written to their files before that transaction ends: whatever happens, no row is lost (rejects.py).
 4. The report's numbers agree, or the import is undone.
 5. A file that does not look as the last one of its kind did stops the import with a question (custody/keeping.py).
@@ -11,147 +12,225 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from waypost.node.custody.keeping import SeenFile, Wishes, keep
 from waypost.node.custody.shapes import ShapeObserver
-from waypost.node.intake.applying import AcceptedRows, Outcome, apply_rows
-from waypost.node.intake.canonical import COLUMNS, REJECT_COLUMNS, CanonicalFile, FileKind, read_file
-from waypost.node.intake.rejects import Rejection, rejects_csv, write_rejects
+from waypost.node.intake.applying import Applier, Read
+from waypost.node.intake.canonical import CanonicalReader
+from waypost.node.intake.cells import Problem
+from waypost.node.intake.outcome import Fate, Outcome
+from waypost.node.intake.reading import Reading, Source, SourceRow, Table, open_tables
+from waypost.node.intake.rejects import Rejection, RejectsFile
+from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.report import FileReport, ImportReport, Tally
-from waypost.node.intake.rows import read_row
+from waypost.node.intake.rows import COLUMNS, FileKind, Parts
+from waypost.node.intake.unexplained import LeftOut, Unexplained
+from waypost.node.limits import CHUNK_ROWS
 from waypost.node.store import AuditEntry, ImportBatch, ImportedFile, Store
 
 __all__ = [
     "COLUMNS",
-    "CanonicalFile",
+    "CanonicalReader",
+    "Fate",
     "FileKind",
     "FileReport",
     "ImportReport",
+    "Reading",
     "Rejection",
+    "RowReader",
+    "Source",
+    "Table",
     "Tally",
-    "import_files",
-    "read_file",
+    "canonical",
+    "import_tables",
+    "open_tables",
 ]
 
 Progress = Callable[[str, int, int], None]
-"""Told (what is being done, rows done, rows in all)."""
+"""Told (what is being done, rows done, about how many rows there are, or 0 when that is not known)."""
 
 AUDIT_EVENT: Final = "import"
 _PROGRESS_ROWS: Final = 1000
 
-PERSONAL_COLUMNS: Final = frozenset(
-    {
-        *("officer_key", "family_name", "given_name", "middle_name", "suffix", "other_names", "date_of_birth", "ssn"),
-        *("cert_number", "officer_id", "record_key", "summary"),
-    }
-)
-"""Columns whose values are not remembered for comparing files."""
+
+class RowReader(Protocol):
+    """Reads the rows of one table."""
+
+    table: Table
+    profile: str
+    """The profile's name; empty: a canonical file."""
+
+    @property
+    def kind(self) -> FileKind | None:
+        """Of a canonical file."""
+
+    @property
+    def repeated(self) -> Repeated:
+        """What to make of two rows that name one officer differently."""
+
+    @property
+    def series(self) -> str:
+        """Files of one series are compared with one another; empty: this one is not."""
+
+    def observer(self) -> ShapeObserver:
+        """Watches the rows for that comparison."""
+
+    def observed(self, source: SourceRow) -> Sequence[str]:
+        """The cells that it watches; empty: the row has not as many as it should."""
+
+    def officer_key(self, source: SourceRow) -> str:
+        """The officer that the row brings, as far as it can be read; empty: none."""
+
+    def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...] | Unexplained | LeftOut:
+        """What the row says, or what is wrong with it, or what nobody has explained, or why it is left out."""
 
 
-def import_files(
+class _DryRun(Exception):  # noqa: N818 - it ends a rehearsal
+    """Takes everything back."""
+
+
+def canonical(source: Source) -> list[RowReader]:
+    """Readers of the canonical tables of a file."""
+    known = frozenset(column for columns in COLUMNS.values() for column in columns)
+    return [CanonicalReader(table) for table in open_tables(source, Reading(wanted=known))]
+
+
+def import_tables(
     store: Store,
-    files: Sequence[CanonicalFile],
+    readers: Sequence[RowReader],
     *,
     rejects_folder: Path,
     at_ms: int,
     today: date,
+    dry_run: bool = False,
     wishes: Wishes = Wishes(),  # noqa: B008 - a frozen value
     progress: Progress = lambda _what, _done, _rows: None,
 ) -> ImportReport:
-    """Import these files. IntakeError or StoreError when it cannot be done; then nothing has changed."""
-    outcome = Outcome(files, today)
-    rows = _read_rows(files, outcome, progress)
-    total = sum(len(file.rows) for file in files)
-    progress("storing", 0, total)
-    with store.writing():  # rule 2
-        import_id = store.imports.begin(at_ms)
-        apply_rows(store, rows, outcome, import_id)
-        missing = keep(store, import_id, wishes, [_seen(file) for file in files], _officer_keys(files))  # rule 5
-        report = _report(files, outcome, _write_rejects(files, outcome, rejects_folder), import_id, missing)
-        _enter(store, import_id, files, report, at_ms)
-    progress("storing", total, total)
+    """Import these. IntakeError or StoreError when it cannot be done; then nothing has changed."""
+    rejects = [None if dry_run else RejectsFile(rejects_folder, each.table.name, each.table.header) for each in readers]
+    outcome = Outcome([each.table.name for each in readers], [each.kind for each in readers], rejects, today)
+    report: ImportReport | None = None
+    try:
+        with store.writing():  # rule 2
+            import_id = store.imports.begin(at_ms)
+            seen = _apply(store, readers, outcome, import_id, progress)
+            missing = keep(store, import_id, wishes, seen, _officer_keys(readers))  # rule 5
+            paths = tuple(path for each in rejects if each is not None and (path := each.keep()))  # rule 3
+            report = _report(readers, outcome, paths)
+            report = replace(report, batch=0 if dry_run else import_id, missing_officers=missing, dry_run=dry_run)
+            _enter(store, import_id, readers, report, at_ms)
+            if dry_run:
+                raise _DryRun  # noqa: TRY301 - leaving the transaction is the point
+    except _DryRun:
+        pass
+    except BaseException:
+        for each in rejects:
+            if each is not None:
+                each.discard()
+        raise
+    assert report is not None  # noqa: S101 - or an error has left
     return report
 
 
-def _seen(file: CanonicalFile) -> SeenFile:
-    """How a file looks, for comparing it with the last one of its kind; files of mended rows are not compared."""
-    mended = any(name.strip().lower() in REJECT_COLUMNS for name in file.header)
-    observer = ShapeObserver(COLUMNS[file.kind], personal=PERSONAL_COLUMNS)
-    positions = file.positions
-    for row in file.rows:
-        observer.see([row.cells[at] for at in positions] if len(row.cells) == len(file.header) else ())
-    return SeenFile(file.name, "" if mended else f"canonical/{file.kind}", observer.shape())
-
-
-def _officer_keys(files: Sequence[CanonicalFile]) -> Iterator[str]:
-    """The officer of every row of officers that has one, rejected rows included."""
-    for file in files:
-        if file.kind is FileKind.OFFICERS:
-            at = file.positions[COLUMNS[file.kind].index("officer_key")]
-            yield from (row.cells[at].strip() for row in file.rows if at < len(row.cells))
-
-
-def _read_rows(files: Sequence[CanonicalFile], outcome: Outcome, progress: Progress) -> AcceptedRows:
-    """Rule 1."""
-    accepted = AcceptedRows()
-    total, done = sum(len(file.rows) for file in files), 0
-    for index, file in enumerate(files):
-        positions, width = file.positions, len(file.header)
-        for source in file.rows:
-            cells = tuple(source.cells[at] for at in positions) if len(source.cells) == width else None
-            row = read_row(file.kind, cells, outcome.today)
-            if isinstance(row, tuple):
-                outcome.reject(index, source, row)
-            else:
-                accepted.add(index, source, row)
+def _apply(
+    store: Store, readers: Sequence[RowReader], outcome: Outcome, import_id: int, progress: Progress
+) -> list[SeenFile]:
+    applier = Applier(store, outcome, import_id)
+    about, done = sum(each.table.rows_about for each in readers), 0
+    kinds = list(FileKind)
+    order = sorted(range(len(readers)), key=lambda at: kinds.index(readers[at].kind or FileKind.OFFICERS))
+    observers = [each.observer() for each in readers]
+    for file in order:
+        reader, observe = readers[file], observers[file].see
+        chunk: list[Read] = []
+        for source in reader.table.rows():
+            observe(reader.observed(source))
+            _read(reader, file, source, chunk, outcome)
             done += 1
+            if len(chunk) == CHUNK_ROWS or len(outcome.pending) == CHUNK_ROWS:
+                applier.apply(file, chunk, reader.repeated)
+                outcome.settle(file)
+                chunk = []
             if done % _PROGRESS_ROWS == 0:
-                progress("checking", done, total)
-    return accepted
+                progress("importing", done, max(about, done) if about else 0)
+        applier.apply(file, chunk, reader.repeated)
+        outcome.settle(file)
+        for sort, count in reader.table.skipped.items():
+            outcome.left_out[file, sort] += count
+    return [
+        SeenFile(reader.table.name, reader.series, observer.shape())
+        for reader, observer in zip(readers, observers, strict=True)
+    ]
 
 
-def _write_rejects(files: Sequence[CanonicalFile], outcome: Outcome, folder: Path) -> tuple[Path, ...]:
-    """Rule 3."""
-    paths = []
-    for index, file in enumerate(files):
-        rejections = [rejection for at, rejection in outcome.rejections if at == index]
-        if rejections:
-            rejections.sort(key=lambda rejection: rejection.row.line)
-            paths.append(write_rejects(folder, file.name, rejects_csv(file, rejections)))
-    return tuple(paths)
+def _officer_keys(readers: Sequence[RowReader]) -> Iterator[str]:
+    """The officer of every row that brings one, rejected rows included."""
+    for reader in readers:
+        if reader.kind in {FileKind.OFFICERS, None}:
+            yield from filter(None, map(reader.officer_key, reader.table.rows()))
 
 
-def _report(
-    files: Sequence[CanonicalFile],
-    outcome: Outcome,
-    rejects_files: tuple[Path, ...],
-    import_id: int,
-    missing_officers: tuple[str, ...],
-) -> ImportReport:
-    rejections = sorted(outcome.rejections, key=lambda placed: (placed[0], placed[1].row.line))
+def _read(reader: RowReader, file: int, source: SourceRow, chunk: list[Read], outcome: Outcome) -> None:
+    read = reader.read(source, outcome.today)
+    if isinstance(read, Parts):
+        chunk.append((source, read.parts))
+    elif isinstance(read, LeftOut):
+        outcome.left_out[file, read.why] += 1
+    elif isinstance(read, Unexplained):
+        outcome.note_unknown(read.values, read.agency)
+        outcome.reject(file, source, read.problems, held=read.held)
+    else:
+        outcome.reject(file, source, read)
+
+
+def _report(readers: Sequence[RowReader], outcome: Outcome, rejects_files: tuple[Path, ...]) -> ImportReport:
     report = ImportReport(
-        files=tuple(FileReport(file.name, file.kind, outcome.tally(index)) for index, file in enumerate(files)),
+        files=tuple(_file(index, each, outcome) for index, each in enumerate(readers)),
         shareable=outcome.shareable,
         withheld=outcome.withheld,
         missing=dict(outcome.missing.most_common()),
-        rejections=tuple(rejection for _, rejection in rejections),
+        records=dict(outcome.records.most_common()),
+        rejections=tuple(rejection for _, rejection in sorted(outcome.rejections, key=lambda placed: placed[0])),
+        reasons=dict(outcome.reasons.most_common()),
+        unknown=dict(outcome.unknown.most_common()),
+        agencies=dict(outcome.agencies.most_common()),
         rejects_files=rejects_files,
-        batch=import_id,
-        missing_officers=missing_officers,
     )
-    assert report.tally().rows == sum(len(file.rows) for file in files)  # noqa: S101 - rule 4
-    assert report.tally(FileKind.CONDUCT).accepted == report.shareable + report.withheld  # noqa: S101
+    tally = report.tally()
+    if tally.rejected + tally.accepted != tally.rows or report.held > tally.rejected:  # rule 4
+        raise AssertionError
+    if report.tally(FileKind.CONDUCT).accepted != report.shareable + report.withheld:
+        raise AssertionError
     return report
 
 
-def _enter(store: Store, import_id: int, files: Sequence[CanonicalFile], report: ImportReport, at_ms: int) -> None:
+def _file(index: int, reader: RowReader, outcome: Outcome) -> FileReport:
+    return FileReport(
+        name=reader.table.name,
+        kind=reader.kind,
+        tally=outcome.tally(index),
+        parts={kind: outcome.kind_tally(index, kind) for kind in FileKind},
+        shape=reader.table.shape,
+        held=outcome.held[index],
+        left_out={what: count for (file, what), count in outcome.left_out.items() if file == index},
+    )
+
+
+def _enter(store: Store, import_id: int, readers: Sequence[RowReader], report: ImportReport, at_ms: int) -> None:
     tally = report.tally()
     imported = tuple(
-        ImportedFile(Path(file.name).name, file.kind, file.sha256, done.tally.rows, done.tally.rejected)
-        for file, done in zip(files, report.files, strict=True)
+        ImportedFile(
+            Path(reader.table.name).name,
+            reader.kind or reader.profile,
+            reader.table.sha256,
+            done.tally.rows,
+            done.tally.rejected,
+        )
+        for reader, done in zip(readers, report.files, strict=True)
     )
     batch = ImportBatch(at_ms, tally.rows, tally.new + tally.changed, tally.same, tally.rejected, imported)
     store.imports.finish(import_id, batch)

@@ -1,216 +1,261 @@
-"""Accepted rows meet the store: what is new, what has changed, what is the same.
+"""Accepted rows meet the store: what is new, what has changed, what is the same. A part of a file at a time.
 
-1. Officers first, then employments, then conduct, whatever the order of the files.
-2. A row whose officer is neither held nor imported along with it is rejected. A withdrawn officer is not held.
+1. Canonical files are imported officers first, then employments, then conduct, whatever their order. A row of a
+   profiled file brings its own officer.
+2. A row whose officer is neither held nor imported before it is rejected. A withdrawn officer is not held.
 3. Two rows of one import about the same thing: if they say the same, the second changes nothing; if not, the second is
-   rejected, for nobody can tell which is right.
+   rejected, for nobody can tell which is right. A profile may say that an officer's rows differ in the name alone: then
+   the other name becomes an alias (`Repeated.ALIAS`), and the first stays the legal one.
 4. A record keeps its officer. A row that gives a held record to somebody else is rejected; keys that were merged are
    of one person.
 5. A changed record becomes a new version; the former versions stay.
 6. Nothing is ever removed because a file no longer has it.
+7. A row is accepted with everything it says, or rejected with everything it says.
 
 The caller holds a write transaction: all of it happens, or nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from enum import StrEnum
-from typing import Generic, TypeVar
 
-from waypost.node.fairness import Want, Withheld, judge
-from waypost.node.intake.canonical import CanonicalFile, SourceRow
 from waypost.node.intake.cells import Problem
-from waypost.node.intake.rejects import Rejection
-from waypost.node.intake.report import Tally
+from waypost.node.intake.outcome import Fate, Outcome
+from waypost.node.intake.reading import SourceRow
+from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.rows import ConductRow, EmploymentRow, OfficerRow, Row
-from waypost.node.records import ConductRecord
-from waypost.node.store import OfficerEmployment, Store
+from waypost.node.limits import OTHER_NAMES_MAX
+from waypost.node.persons import Person, PersonName
+from waypost.node.store import HeldConduct, HeldOfficer, OfficerEmployment, Store
+from waypost.node.store.merges import Links
+from waypost.node.store.sightings import thing
 
-AnyRow = TypeVar("AnyRow", OfficerRow, EmploymentRow, ConductRow)
-
-
-class Fate(StrEnum):
-    """What became of a row."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    SAME = "same"
-    REJECTED = "rejected"
+Read = tuple[SourceRow, tuple[Row, ...]]
+"""A row that is right by itself: where it stands, and what it says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[AnyRow]):
-    """A row's value with the place it came from: the file's index among the files of the import, and the source."""
+class Applier:
+    """Applies one import's rows, in the order in which they come."""
 
+    def __init__(self, store: Store, outcome: Outcome, import_id: int) -> None:
+        self._store, self._outcome, self._import_id = store, outcome, import_id
+        self._links = store.merges.links()
+        store.sightings.begin()
+
+    def apply(self, file: int, rows: Sequence[Read], repeated: Repeated = Repeated.REJECT) -> None:
+        """Put these rows into the store and count what became of each."""
+        chunk = _Chunk(self._store, self._outcome, self._links, file, repeated)
+        chunk.look_up(rows)
+        for source, parts in rows:
+            chunk.decide(source, parts)
+        chunk.write(self._import_id)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A thing as the store will hold it after the rows so far: the digest of its content, and where it was seen."""
+
+    digest: bytes
+    line: int = 0
+    """In this chunk; 0: the store's."""
+    version: int = 0
+    officer_key: str = ""
+    """Of a record that this chunk has brought."""
+    officer_id: int = 0
+
+
+@dataclass(slots=True)
+class _Chunk:
+    store: Store
+    outcome: Outcome
+    links: Links
     file: int
-    source: SourceRow
-    row: AnyRow
+    repeated: Repeated
+    officers: dict[str, _Known] = field(default_factory=dict)
+    employment: dict[tuple[str, str, str], _Known] = field(default_factory=dict)
+    conduct: dict[str, _Known] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    new_people: dict[str, Person] = field(default_factory=dict)
+    changed_people: dict[str, Person] = field(default_factory=dict)
+    jobs: list[EmploymentRow] = field(default_factory=list)
+    records: list[ConductRow] = field(default_factory=list)
+    seen: list[tuple[str, int, int]] = field(default_factory=list)
 
+    def look_up(self, rows: Sequence[Read]) -> None:
+        """What the store holds of everything that these rows are about."""
+        every = [part for _, parts in rows for part in parts]
+        keys = list({part.officer_key for part in every})
+        held: dict[str, HeldOfficer] = self.store.officers.held_among(keys)
+        names = {officer.id: key for key, officer in held.items()}
+        self.officers = {key: _Known(officer.digest) for key, officer in held.items()}
+        self.ids = {key: officer.id for key, officer in held.items()}
+        if any(isinstance(part, EmploymentRow) for part in every):
+            jobs = self.store.employment.held_of(list(names))
+            self.employment = {
+                (names[officer_id], ori, hired_on): _Known(digest)
+                for (officer_id, ori, hired_on), digest in jobs.items()
+            }
+        records = [part.value.record_key for part in every if isinstance(part, ConductRow)]
+        if records:
+            self.conduct = {key: _record_known(found) for key, found in self.store.conduct.held_among(records).items()}
 
-@dataclass(slots=True)
-class Outcome:
-    """What became of the rows so far, and how the accepted conduct rows passed the fair-process gate."""
+    def decide(self, source: SourceRow, parts: tuple[Row, ...]) -> None:
+        """What becomes of a row (rule 7: first whether, then what)."""
+        decided: list[tuple[Fate, Row]] = []
+        brings = any(isinstance(part, OfficerRow) for part in parts)
+        for part in parts:
+            if isinstance(part, OfficerRow):
+                fate = self._officer(part)
+            elif not brings and not self._holds(part.officer_key):  # rule 2
+                fate = _UNKNOWN_OFFICER
+            elif isinstance(part, EmploymentRow):
+                fate = self._employment(part)
+            else:
+                fate = self._conduct(part)
+            if isinstance(fate, Problem):
+                self.outcome.reject(self.file, source, (fate,))
+                return
+            decided.append((fate, part))
+        for fate, part in decided:
+            self._accept(source.line, fate, part)
+        self.outcome.accept(self.file, decided)
 
-    files: Sequence[CanonicalFile]
-    today: date
-    fates: Counter[tuple[int, Fate]] = field(default_factory=Counter)
-    rejections: list[tuple[int, Rejection]] = field(default_factory=list)
-    missing: Counter[Want] = field(default_factory=Counter)
-    shareable: int = 0
-    withheld: int = 0
+    def _holds(self, officer_key: str) -> bool:
+        known = self.officers.get(officer_key)
+        return known is not None and bool(known.digest)
 
-    def accept(self, placed: Placed[AnyRow], fate: Fate) -> None:
-        """Count a row that is in the store now."""
-        self.fates[placed.file, fate] += 1
-        if isinstance(placed.row, ConductRow):
-            self._judge(placed.row.value)
-
-    def reject(self, file: int, source: SourceRow, problems: tuple[Problem, ...]) -> None:
-        """Count and keep a row that is not."""
-        self.fates[file, Fate.REJECTED] += 1
-        self.rejections.append((file, Rejection(self.files[file].name, source, problems)))
-
-    def tally(self, file: int) -> Tally:
-        """What became of a file's rows."""
-        return Tally(*(self.fates[file, fate] for fate in Fate))
-
-    def _judge(self, record: ConductRecord) -> None:
-        fairness = judge(record, self.today)
-        if isinstance(fairness, Withheld):
-            self.withheld += 1
-            self.missing.update(missing.want for missing in fairness.missing)
-        else:
-            self.shareable += 1
-
-
-@dataclass(slots=True)
-class AcceptedRows:
-    """The rows that are right by themselves, by kind."""
-
-    officers: list[Placed[OfficerRow]] = field(default_factory=list)
-    employment: list[Placed[EmploymentRow]] = field(default_factory=list)
-    conduct: list[Placed[ConductRow]] = field(default_factory=list)
-
-    def add(self, file: int, source: SourceRow, row: Row) -> None:
-        """Keep a row."""
-        if isinstance(row, OfficerRow):
-            self.officers.append(Placed(file, source, row))
-        elif isinstance(row, EmploymentRow):
-            self.employment.append(Placed(file, source, row))
-        else:
-            self.conduct.append(Placed(file, source, row))
-
-
-def apply_rows(store: Store, rows: AcceptedRows, outcome: Outcome, import_id: int) -> None:
-    """Put the rows into the store (rule 1) and count what became of each."""
-    officer_ids = _apply_officers(store, rows.officers, outcome, import_id)
-    _apply_employment(store, _of_known(rows.employment, officer_ids, outcome), officer_ids, outcome, import_id)
-    _apply_conduct(store, _of_known(rows.conduct, officer_ids, outcome), officer_ids, outcome, import_id)
-
-
-def _apply_officers(
-    store: Store, placed: Sequence[Placed[OfficerRow]], outcome: Outcome, import_id: int
-) -> dict[str, int]:
-    held = store.officers.held()
-    new, changed = [], []
-    for item in _distinct(placed, lambda row: row.officer_key, "officer_key", outcome):
-        known = held.get(item.row.officer_key)
+    def _officer(self, row: OfficerRow) -> Fate | Problem:
+        known = self.officers.get(row.officer_key)
         if known is None:
-            new.append((item.row.officer_key, item.row.value))
-            outcome.accept(item, Fate.NEW)
-        elif known.digest != store.officers.digest(item.row.value):
-            changed.append((known.id, item.row.value))
-            outcome.accept(item, Fate.CHANGED)
-        else:
-            outcome.accept(item, Fate.SAME)
-    store.officers.change(changed, import_id)
-    added = store.officers.add(new, import_id)
-    brought = {item.row.officer_key for item in placed}
-    known_ids = {key: officer.id for key, officer in held.items() if officer.digest or key in brought}
-    return known_ids | added
+            return Fate.NEW
+        if known.digest == self.store.officers.digest(row.value):
+            return Fate.SAME
+        if known.digest and self.repeated is Repeated.ALIAS:
+            person = self._person(row.officer_key)
+            if merged := _merged(person, row.value):
+                return Fate.SAME if merged == person else Fate.CHANGED
+        where = self._where(known, thing("officer", row.officer_key))
+        return Fate.CHANGED if where is None else Problem("officer_key", _otherwise(where))
 
-
-def _apply_employment(
-    store: Store,
-    placed: Iterator[Placed[EmploymentRow]],
-    officer_ids: dict[str, int],
-    outcome: Outcome,
-    import_id: int,
-) -> None:
-    held = store.employment.held()
-    put = []
-    for item in _distinct(placed, _employment_key, "hired_on", outcome):
-        owned = OfficerEmployment(officer_ids[item.row.officer_key], item.row.value)
-        known = held.get(owned.key)
-        if known == store.employment.digest(owned.employment):
-            outcome.accept(item, Fate.SAME)
-            continue
-        put.append(owned)
-        outcome.accept(item, Fate.NEW if known is None else Fate.CHANGED)
-    store.employment.put(put, import_id)
-
-
-def _apply_conduct(
-    store: Store,
-    placed: Iterator[Placed[ConductRow]],
-    officer_ids: dict[str, int],
-    outcome: Outcome,
-    import_id: int,
-) -> None:
-    held, links = store.conduct.held(), store.merges.links()
-    put = []
-    for item in _distinct(placed, lambda row: row.value.record_key, "record_key", outcome):
-        officer_id, record = officer_ids[item.row.officer_key], item.row.value
-        known = held.get(record.record_key)
+    def _employment(self, row: EmploymentRow) -> Fate | Problem:
+        key = _employment_key(row)
+        known = self.employment.get(key)
         if known is None:
-            put.append((officer_id, record))
-            outcome.accept(item, Fate.NEW)
-        elif links.head(known.officer_id) != links.head(officer_id):  # rule 4
-            outcome.reject(item.file, item.source, (_ANOTHERS_RECORD,))
-        elif known.digest == store.conduct.digest(record):
-            outcome.accept(item, Fate.SAME)
-        else:  # rule 5
-            put.append((officer_id, replace(record, version=known.version + 1)))
-            outcome.accept(item, Fate.CHANGED)
-    store.conduct.put(put, import_id)
+            return Fate.NEW
+        if known.digest == self.store.employment.digest(row.value):
+            return Fate.SAME
+        where = self._where(known, thing("job", *key))
+        return Fate.CHANGED if where is None else Problem("hired_on", _otherwise(where))
 
+    def _conduct(self, row: ConductRow) -> Fate | Problem:
+        known = self.conduct.get(row.value.record_key)
+        if known is None:
+            return Fate.NEW
+        if not self._owns(row.officer_key, known):  # rule 4
+            where = self._where(known, thing("record", row.value.record_key))
+            return _ANOTHERS_RECORD if where is None else Problem("record_key", _otherwise(where))
+        if known.digest == self.store.conduct.digest(row.value):
+            return Fate.SAME
+        where = self._where(known, thing("record", row.value.record_key))
+        return Fate.CHANGED if where is None else Problem("record_key", _otherwise(where))
 
-def _of_known(
-    placed: Sequence[Placed[AnyRow]], officer_ids: dict[str, int], outcome: Outcome
-) -> Iterator[Placed[AnyRow]]:
-    """Rule 2."""
-    for item in placed:
-        if item.row.officer_key in officer_ids:
-            yield item
+    def _owns(self, officer_key: str, known: _Known) -> bool:
+        if known.officer_key:
+            return known.officer_key == officer_key
+        officer_id = self.ids.get(officer_key)
+        return officer_id is not None and self.links.head(officer_id) == self.links.head(known.officer_id)
+
+    def _where(self, known: _Known, about: str) -> str | None:
+        """Where this import has seen the thing before; None when it has not (rule 3)."""
+        found = (self.file, known.line) if known.line else self.store.sightings.first(about)
+        return found and f"line {found[1]} of {self.outcome.names[found[0]]}"
+
+    def _person(self, officer_key: str) -> Person:
+        known = self.new_people.get(officer_key) or self.changed_people.get(officer_key)
+        officer_id = self.ids.get(officer_key, 0)
+        return known or next(
+            each.person for each in self.store.officers.sources(officer_id) if each.officer_id == officer_id
+        )
+
+    def _accept(self, line: int, fate: Fate, part: Row) -> None:
+        if isinstance(part, OfficerRow):
+            self._accept_officer(line, fate, part)
+        elif isinstance(part, EmploymentRow):
+            key = _employment_key(part)
+            if fate is not Fate.SAME:
+                self.employment[key] = _Known(self.store.employment.digest(part.value), line)
+                self.jobs.append(part)
+            self.seen.append((thing("job", *key), self.file, line))
         else:
-            outcome.reject(item.file, item.source, (_UNKNOWN_OFFICER,))
+            self._accept_record(line, fate, part)
+
+    def _accept_officer(self, line: int, fate: Fate, row: OfficerRow) -> None:
+        key, person = row.officer_key, row.value
+        if fate is Fate.NEW:
+            self.new_people[key] = person
+        elif fate is Fate.CHANGED:
+            if self.repeated is Repeated.ALIAS and self.officers[key].digest:
+                person = _merged(self._person(key), person) or person
+            (self.new_people if key in self.new_people else self.changed_people)[key] = person
+        if fate is not Fate.SAME:
+            self.officers[key] = _Known(self.store.officers.digest(person), line)
+        if fate is not Fate.SAME or self.officers[key].line == 0:
+            self.seen.append((thing("officer", key), self.file, line))
+
+    def _accept_record(self, line: int, fate: Fate, row: ConductRow) -> None:
+        key = row.value.record_key
+        if fate is not Fate.SAME:
+            version = self.conduct[key].version + 1 if fate is Fate.CHANGED else 1
+            self.records.append(ConductRow(row.officer_key, replace(row.value, version=version)))
+            digest = self.store.conduct.digest(row.value)
+            self.conduct[key] = _Known(digest, line, version, row.officer_key)
+        self.seen.append((thing("record", key), self.file, line))
+
+    def write(self, import_id: int) -> None:
+        """Everything that is new or changed."""
+        self.store.officers.change(((self.ids[key], each) for key, each in self.changed_people.items()), import_id)
+        self.ids.update(self.store.officers.add(self.new_people.items(), import_id))
+        jobs = (OfficerEmployment(self.ids[row.officer_key], row.value) for row in self.jobs)
+        self.store.employment.put(jobs, import_id)
+        self.store.conduct.put(((self.ids[row.officer_key], row.value) for row in self.records), import_id)
+        self.store.sightings.add(self.seen)
 
 
-def _distinct(
-    placed: Sequence[Placed[AnyRow]] | Iterator[Placed[AnyRow]],
-    key_of: Callable[[AnyRow], Hashable],
-    column: str,
-    outcome: Outcome,
-) -> Iterator[Placed[AnyRow]]:
-    """Rule 3: the first row about each thing."""
-    first: dict[Hashable, Placed[AnyRow]] = {}
-    for item in placed:
-        earlier = first.setdefault(key_of(item.row), item)
-        if earlier is item:
-            yield item
-        elif earlier.row == item.row:
-            outcome.accept(item, Fate.SAME)
-        else:
-            where = f"line {earlier.source.line} of {outcome.files[earlier.file].name}"
-            outcome.reject(item.file, item.source, (Problem(column, f"is that of {where}, which says otherwise"),))
+def _record_known(found: HeldConduct) -> _Known:
+    return _Known(found.digest, version=found.version, officer_id=found.officer_id)
 
 
-def _employment_key(row: EmploymentRow) -> Hashable:
-    return row.officer_key, row.value.ori, row.value.hired_on
+def _merged(held: Person, other: Person) -> Person | None:
+    """The officer with the other's names added; None when they differ in more than names and what one does not know."""
+    born = held.date_of_birth if held.date_of_birth.year else other.date_of_birth
+    if other.date_of_birth.year and other.date_of_birth != born:
+        return None
+    if held.ssn and other.ssn and held.ssn != other.ssn:
+        return None
+    known = {_folded(name) for name in held.names}
+    added = [replace(name, kind="alias") for name in other.names if _folded(name) not in known]
+    numbers = tuple(each for each in other.identifiers if each not in held.identifiers)
+    return replace(
+        held,
+        names=(*held.names, *added)[: OTHER_NAMES_MAX + 1],
+        date_of_birth=born,
+        ssn=held.ssn or other.ssn,
+        ssn_last4=held.ssn_last4 or ("" if held.ssn or other.ssn else other.ssn_last4),
+        identifiers=(*held.identifiers, *numbers),
+    )
+
+
+def _folded(name: PersonName) -> tuple[str, ...]:
+    return tuple(part.casefold() for part in (name.family, name.given, name.middle, name.suffix))
+
+
+def _employment_key(row: EmploymentRow) -> tuple[str, str, str]:
+    return row.officer_key, row.value.ori, row.value.hired_on.isoformat()
+
+
+def _otherwise(where: str) -> str:
+    return f"is that of {where}, which says otherwise"
 
 
 _UNKNOWN_OFFICER = Problem("officer_key", "is of no officer: not held, and no row of officers of this import passed")

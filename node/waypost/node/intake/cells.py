@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -24,6 +24,15 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{2}))?")
 _FLAGS: Final = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 _LINE_BREAKS: Final = str.maketrans("", "", "\t\n\r")
+_SORTS: Final = {
+    "whole number": re.compile(r"-?[0-9]+"),
+    "decimal number": re.compile(r"-?[0-9]*[.,][0-9]+"),
+    "date": re.compile(r"[0-9]{1,4}[-/.][0-9A-Za-z]{1,9}[-/.][0-9]{1,4}(?:[ T][0-9:. APMapm]+)?"),
+    "amount": re.compile(r"[($-]*[0-9,]+(?:\.[0-9]+)?\)?"),
+    "spreadsheet error": re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)"),
+    "formula": re.compile(r"=.*", re.DOTALL),
+}
+_LONG_CHARS: Final = 200
 _LOST: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -33,9 +42,23 @@ class Problem:
 
     column: str
     reason: str
+    saw: str = field(default="", compare=False)
+    """What sort of value stands there, never the value itself."""
 
     def __str__(self) -> str:
         return f"{self.column} {self.reason}" if self.column else self.reason
+
+
+def sort_of(cell: str) -> str:
+    """What sort of value a cell holds, in words that tell nothing of it."""
+    if not cell.strip():
+        return "empty"
+    for sort, pattern in _SORTS.items():
+        if pattern.fullmatch(cell):
+            return sort
+    if not cell.isprintable():
+        return "text with control characters or line breaks"
+    return "text" if len(cell) <= _LONG_CHARS else f"text of {len(cell):,} characters"
 
 
 class Cells:
@@ -50,7 +73,7 @@ class Cells:
 
     def refuse(self, column: str, reason: str) -> None:
         """Note that this cell is wrong."""
-        self.problems.append(Problem(column, reason))
+        self.problems.append(Problem(column, reason, sort_of(self._cells.get(column, ""))))
 
     def text(self, column: str, *, required: bool = False, lines: bool = False) -> str:
         """A text, maybe empty; `lines`: it may break lines."""

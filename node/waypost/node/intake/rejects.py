@@ -1,10 +1,12 @@
 """Rejected rows: named one by one, and written where they can be mended and imported again.
 
 1. A rejects file has the columns that say what is wrong (import ignores them) before the row exactly as it stood in its
-   file, so that a row with too many or too few cells is kept whole, too.
+   file, so that a row with too many or too few cells is kept whole, too. A cell that a spreadsheet would run as a
+   formula gets an apostrophe (formulas.py), which import takes off.
 2. It is the owner's alone (0600), for it holds personal data.
 3. It is named for its content: importing the same file twice makes one rejects file, and a file that somebody has begun
    to mend is never overwritten.
+4. It is written row by row: a file of which every row is rejected takes no memory.
 """
 
 from __future__ import annotations
@@ -18,19 +20,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 from waypost.node.errors import IntakeError
-from waypost.node.intake.canonical import REJECT_COLUMNS, CanonicalFile, SourceRow
+from waypost.node.intake.canonical import REJECT_COLUMNS
 from waypost.node.intake.cells import Problem
+from waypost.node.intake.formulas import guarded
+from waypost.node.intake.reading import SourceRow
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that was not imported: where it stands, and everything that is wrong with it."""
+    """A row that was not imported: where it stands, and everything that is wrong with it.
+
+    `held`: nothing is wrong with the row; it waits until somebody says what its values mean.
+    """
 
     file: str
     row: SourceRow
     problems: tuple[Problem, ...]
+    held: bool = False
 
     @property
     def columns(self) -> str:
@@ -38,53 +47,99 @@ class Rejection:
         return "; ".join(problem.column for problem in self.problems)
 
     @property
+    def sorts(self) -> str:
+        """What sort of values they hold."""
+        return "; ".join(problem.saw for problem in self.problems)
+
+    @property
     def reasons(self) -> str:
         """Why, in words that do not repeat what the row says."""
         return "; ".join(str(problem) for problem in self.problems)
 
 
-def rejects_csv(file: CanonicalFile, rejections: Sequence[Rejection]) -> bytes:
-    """The rejects file of one file's rejections (rule 1); it begins with a byte order mark, so that Excel reads it."""
-    kept = [index for index, name in enumerate(file.header) if name.strip().lower() not in REJECT_COLUMNS]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow((*REJECT_COLUMNS, *(file.header[index] for index in kept)))
-    for rejection in rejections:
+class RejectsFile:
+    """The rejects of one file as they come. `keep` or `discard` it."""
+
+    def __init__(self, folder: Path, name: str, header: Sequence[str]) -> None:
+        self._folder = folder
+        self._stem = Path(name.partition(" [")[0]).stem.split(".rejects-")[0]
+        self._width = len(header)
+        self._kept = [index for index, column in enumerate(header) if column.strip().lower() not in REJECT_COLUMNS]
+        self._header = (*REJECT_COLUMNS, *(header[index] for index in self._kept))
+        self._file: IO[bytes] | None = None
+        self._temporary = Path()
+        self._sha256 = hashlib.sha256()
+
+    def add(self, rejection: Rejection) -> None:
+        """Write a row (rules 1 and 4)."""
         cells = rejection.row.cells
-        extra = cells[len(file.header) :]
-        row = (*(cells[index] for index in kept if index < len(cells)), *extra)
-        writer.writerow((rejection.row.line, rejection.columns, rejection.reasons, *row))
-    return text.getvalue().encode("utf-8-sig")
+        row = (*(cells[index] for index in self._kept if index < len(cells)), *cells[self._width :])
+        reject = (str(rejection.row.line), rejection.columns, rejection.sorts, rejection.reasons)
+        with _kept_or_refused(self._folder):
+            self._write((*reject, *map(guarded, row)))
+
+    def keep(self) -> Path | None:
+        """Give the file its name (rule 3); None when no row was rejected."""
+        if self._file is None:
+            return None
+        with _kept_or_refused(self._folder):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            stem = f"{self._stem}.rejects-{self._sha256.hexdigest()[:8]}"
+            for number in count(1):
+                path = self._folder / (f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")
+                if not path.exists():
+                    self._temporary.replace(path)
+                    return path
+                if _digest(path) == self._sha256.digest():
+                    self._temporary.unlink()
+                    return path
+        raise AssertionError  # count() does not end
+
+    def discard(self) -> None:
+        """Nothing was imported, or nothing was to be kept."""
+        if self._file is not None:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _write(self, row: Sequence[str]) -> None:
+        if self._file is None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".rejects-")  # mkstemp makes it 0600
+            self._file, self._temporary = os.fdopen(descriptor, "wb"), Path(temporary)
+            self._put(_line(self._header).encode("utf-8-sig"))  # the mark makes Excel read it as UTF-8
+        self._put(_line(row).encode())
+
+    def _put(self, data: bytes) -> None:
+        assert self._file is not None  # noqa: S101 - opened by the caller
+        self._file.write(data)
+        self._sha256.update(data)
 
 
-def write_rejects(folder: Path, name: str, content: bytes) -> Path:
-    """Write the file (rules 2 and 3); its path."""
-    stem = f"{Path(name).stem.split('.rejects-')[0]}.rejects-{hashlib.sha256(content).hexdigest()[:8]}"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number in count(1):
-            path = folder / (f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")
-            if not path.exists():
-                _write_private(path, content)
-                return path
-            if path.read_bytes() == content:
-                return path
-    except OSError as error:
-        raise IntakeError(
-            f"the rejected rows cannot be written to {folder}: {error.strerror}; nothing was imported",
-            hint="look at the folder's owner and the disk's free space",
-        ) from None
-    raise AssertionError  # count() does not end
+def _line(row: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(row)
+    return text.getvalue()
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+class _kept_or_refused:  # noqa: N801 - read as a word in a with statement
+    """What cannot be kept for mending is not imported either."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise IntakeError(
+                f"the rejected rows cannot be written to {self._folder}: {error.strerror}; nothing was imported",
+                hint="look at the folder's owner and the disk's free space",
+            ) from None

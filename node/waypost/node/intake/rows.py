@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Final
 
 from waypost.node.errors import RecordError
-from waypost.node.intake.canonical import COLUMNS, FileKind
 from waypost.node.intake.cells import Cells, Problem
 from waypost.node.intake.people import read_person
 from waypost.node.limits import KEY_CHARS_MAX
@@ -34,6 +34,30 @@ from waypost.node.records import (
     RecordStatus,
     SeparationKind,
 )
+
+
+class FileKind(StrEnum):
+    """Which of the three files it is; in the order in which they are imported."""
+
+    OFFICERS = "officers"
+    EMPLOYMENT = "employment"
+    CONDUCT = "conduct"
+
+
+COLUMNS: Final[dict[FileKind, tuple[str, ...]]] = {
+    FileKind.OFFICERS: (
+        *("officer_key", "family_name", "given_name", "middle_name", "suffix", "other_names", "date_of_birth", "ssn"),
+        *("cert_state", "cert_number", "officer_id"),
+    ),
+    FileKind.EMPLOYMENT: (
+        *("officer_key", "ori", "rank", "sworn", "hired_on", "separated_on", "separation_kind", "under_investigation"),
+    ),
+    FileKind.CONDUCT: (
+        *("officer_key", "record_key", "kind", "occurred_on", "effective_on", "summary", "force_type", "force_outcome"),
+        *("amount", "authority", "notice_on", "hearing", "decided_by", "decided_on", "appeal", "final_on", "told_on"),
+        "status",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +87,33 @@ class ConductRow:
 Row = OfficerRow | EmploymentRow | ConductRow
 Problems = tuple[Problem, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that one row of a file says; a row of a canonical file has one part."""
+
+    parts: tuple[Row, ...]
+
+
 _HEARINGS: Final = {"offered_and_declined": Hearing.OFFERED_DECLINED}
 
 
-def read_row(kind: FileKind, cells: tuple[str, ...] | None, today: date) -> Row | Problems:
+def read_row(kind: FileKind, cells: Sequence[str] | None, today: date) -> Parts | Problems:
     """The row's value, or its problems. `cells` in the order of COLUMNS; None: their number is wrong (rule 1)."""
     if cells is None:
         return (Problem("", "the row has not as many cells as the header has columns"),)
-    reader = Cells(COLUMNS[kind], cells, today)
+    row = read_part(kind, reader := Cells(COLUMNS[kind], cells, today))
+    return tuple(reader.problems) if row is None else Parts((row,))
+
+
+def read_part(kind: FileKind, cells: Cells) -> Row | None:
+    """The value that these cells say; None when something is wrong with them: their problems say what."""
     try:
-        row = _READERS[kind](reader)
+        row = _READERS[kind](cells)
     except RecordError as error:
-        reader.refuse(error.column, str(error))
-        row = None
-    if row is None or reader.problems:
-        return tuple(reader.problems)
-    return row
+        cells.refuse(error.column, str(error))
+        return None
+    return None if cells.problems else row
 
 
 def _officer(cells: Cells) -> OfficerRow | None:

@@ -26,6 +26,7 @@ from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRep
 from waypost.node.store.merges import DecidedPair, Decision, Links, MergeRepository
 from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
 from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository, OfficerSource
+from waypost.node.store.sightings import SightingRepository
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
@@ -86,6 +87,7 @@ class Store:
         self.facts = FactRepository(database)
         self.batches = BatchRepository(database)
         self.history = HistoryRepository(database, cipher)
+        self.sightings = SightingRepository(database)
         self.tokens = TokenRepository(database)
         self.disclosures = DisclosureRepository(database)
         self.audit = AuditRepository(database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -77,6 +78,14 @@ class ConductRepository:
         """The officer that the record is about, even when it is expunged."""
         row = self._db.row("SELECT officer_id FROM conduct WHERE record_key = ?", (record_key,))
         return row[0] if row else None
+
+    def held_among(self, record_keys: Sequence[str]) -> dict[str, HeldConduct]:
+        """Those of these records that are held, by record_key."""
+        sql = (
+            "SELECT record_key, officer_id, version, digest FROM json_each(?) CROSS JOIN conduct ON record_key = value"
+        )
+        rows = self._db.rows(sql, (json.dumps(record_keys),))
+        return {key: HeldConduct(officer_id, version, digest) for key, officer_id, version, digest in rows}
 
     def put(self, records: Iterable[tuple[int, ConductRecord]], import_id: int | None) -> None:
         """Add records (officer id, record in its next version); earlier versions stay. No import: changed by hand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -43,6 +44,12 @@ class EmploymentRepository:
     def held(self) -> dict[EmploymentKey, bytes]:
         """The digest of every employment."""
         rows = self._db.rows("SELECT officer_id, ori, hired_on, digest FROM employment")
+        return {(officer_id, ori, hired_on): digest for officer_id, ori, hired_on, digest in rows}
+
+    def held_of(self, officer_ids: Sequence[int]) -> dict[EmploymentKey, bytes]:
+        """The digests of the employments of these officers."""
+        sql = "SELECT officer_id, ori, hired_on, digest FROM json_each(?) CROSS JOIN employment ON officer_id = value"
+        rows = self._db.rows(sql, (json.dumps(officer_ids),))
         return {(officer_id, ori, hired_on): digest for officer_id, ori, hired_on, digest in rows}
 
     def put(self, employments: Iterable[OfficerEmployment], import_id: int) -> None:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -204,6 +205,12 @@ class OfficerRepository:
     def held(self) -> dict[str, HeldOfficer]:
         """Every officer, by officer_key."""
         rows = self._db.rows("SELECT officer_key, id, digest FROM officers")
+        return {key: HeldOfficer(officer_id, digest) for key, officer_id, digest in rows}
+
+    def held_among(self, officer_keys: Sequence[str]) -> dict[str, HeldOfficer]:
+        """Those of these officers that are held, by officer_key."""
+        sql = "SELECT officer_key, officers.id, digest FROM json_each(?) CROSS JOIN officers ON officer_key = value"
+        rows = self._db.rows(sql, (json.dumps(officer_keys),))
         return {key: HeldOfficer(officer_id, digest) for key, officer_id, digest in rows}
 
     def add(self, officers: Iterable[tuple[str, Person]], import_id: int) -> dict[str, int]:

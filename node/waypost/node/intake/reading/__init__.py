@@ -1,0 +1,14 @@
+"""Reading: a file of whatever shape in, tables of rows out, with what was found out about each.
+
+source.py takes a file out of its packing and judges it once (digest, encoding); text.py, workbook.py and objects.py
+give the rows of one format; tables.py finds the header and leaves out what is no row. Nothing here holds a file in
+memory.
+"""
+
+from __future__ import annotations
+
+from waypost.node.intake.reading.source import Source
+from waypost.node.intake.reading.tables import SourceRow, Table, open_tables
+from waypost.node.intake.reading.wishes import Format, Reading
+
+__all__ = ["Format", "Reading", "Source", "SourceRow", "Table", "open_tables"]

@@ -1,0 +1,306 @@
+"""Tables: what a file holds, with its header found and with the lines left out that are no rows.
+
+1. The header is the first line that has all wanted columns; without wishes, the first that looks like one: as wide as
+   most lines, and made of distinct words. Lines before it are its preamble.
+2. A column without a name is "column 7"; a name that comes again is told apart as "name.1", "name.2".
+3. No rows are: blank lines, the header repeated, and totals (a line that says "total", or how many rows there were, and
+   little else). They are counted by sort.
+4. Cells beyond the header that are empty do not count. A row of a spreadsheet is as wide as its header.
+5. Nothing is lost: lines = preamble + header + blank + repeated headers + totals + rows.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from typing import Final
+
+from waypost.node.intake.reading import objects, text, workbook
+from waypost.node.intake.reading.source import Encoding, Part, Source, encoding_of, parts_of, refuse
+from waypost.node.intake.reading.text import Cells
+from waypost.node.intake.reading.wishes import Format, Reading
+from waypost.node.limits import COLUMNS_MAX, HEADER_LINES_MAX, SKIPPED_SHOWN_MAX
+
+_TOTAL: Final = re.compile(
+    r"(?:grand |sub)?-?totals?\b.{0,40}|(?:record|row)s? ?count\b.{0,20}|(?:count|sum):?|"
+    r"[0-9,]+ (?:rows?|records?)(?: (?:selected|affected|returned|found))?\.?|\([0-9,]+ rows?(?: affected)?\)|"
+    r"end of (?:report|file|list)\.?",
+    re.IGNORECASE,
+)
+_TOTAL_CELLS_SHARE: Final = 2
+_NUMBERLIKE: Final = re.compile(r"[\d\s.,:/$%()+-]+")
+_LABEL_CHARS_MAX: Final = 100
+_WANTED_MIN: Final = 3
+"""So many wanted columns in one line are no accident."""
+
+
+class Skipped(StrEnum):
+    """Lines that are no rows (rule 3)."""
+
+    PREAMBLE = "lines before the header"
+    BLANK = "blank lines"
+    HEADER_AGAIN = "repeated header lines"
+    TOTAL = "totals"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A row as it stands in its file: the line it begins in (from 1), and its cells."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Table:
+    """A readable table. `rows()` reads it from the beginning, as often as need be, and counts what it leaves out."""
+
+    name: str
+    sha256: bytes
+    shape: str
+    """How it is read, in words."""
+    reading: Reading
+    """How it is read, for a profile."""
+    header: tuple[str, ...]
+    """As it stands in the file."""
+    header_line: int
+    rows_about: int
+    """About how many rows there are; 0 when that is not known."""
+    hidden: bool
+    _open: Callable[[], Iterator[Cells]]
+    _pad: bool
+    skipped: Counter[Skipped] = field(default_factory=Counter)
+    skipped_lines: dict[Skipped, list[int]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names, each once (rule 2)."""
+        return _unique(self.header)
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Every row."""
+        self.skipped, self.skipped_lines = Counter(), {}
+        width, header = len(self.header), _plain(self.header)
+        for line, found in self._open():
+            cells = found
+            if line <= self.header_line:
+                if line < self.header_line:
+                    self._skip(Skipped.PREAMBLE if any(cells) else Skipped.BLANK, line)
+                continue
+            if len(cells) != width:  # rule 4
+                cells = _fitted(cells, width, pad=self._pad)
+            filled = [cell for cell in cells if cell and not cell.isspace()]
+            if not filled:
+                self._skip(Skipped.BLANK, line)
+            elif filled[0].strip().lower() in header and _plain(cells) == header:
+                self._skip(Skipped.HEADER_AGAIN, line)
+            elif len(filled) * _TOTAL_CELLS_SHARE <= max(width, 4) and _TOTAL.fullmatch(filled[0].strip()):
+                self._skip(Skipped.TOTAL, line)
+            else:
+                yield SourceRow(line, cells)
+
+    def _skip(self, what: Skipped, line: int) -> None:
+        self.skipped[what] += 1
+        lines = self.skipped_lines.setdefault(what, [])
+        if len(lines) < SKIPPED_SHOWN_MAX:
+            lines.append(line)
+
+
+def open_tables(source: Source, reading: Reading = Reading()) -> list[Table]:  # noqa: B008 - it is frozen
+    """The tables of a file, at least one; IntakeError when it cannot be read."""
+    tables: list[Table] = []
+    for part in parts_of(source, reading.members):
+        if part.workbook:
+            tables += _sheets(part, reading)
+        else:
+            tables.append(_text(part, reading))
+    return tables
+
+
+def _text(part: Part, reading: Reading) -> Table:
+    encoding = encoding_of(part, reading.encoding)
+    wanted = reading.format
+    if wanted is Format.XLSX:
+        refuse(part.name, "is no spreadsheet", "correct the profile's format")
+    if wanted is None and _starts(part, encoding.codec)[:1] in {"{", "["}:
+        wanted = Format.JSON_LINES if objects.is_lines(part, encoding.codec) else Format.JSON
+    if wanted in {Format.JSON, Format.JSON_LINES}:
+        return _json(part, reading, encoding, wanted)
+    return _csv(part, reading, encoding)
+
+
+def _starts(part: Part, codec: str) -> str:
+    with part.open() as file, io.TextIOWrapper(file, codec) as stream:
+        return stream.read(1000).lstrip()
+
+
+def _json(part: Part, reading: Reading, encoding: Encoding, format_: Format) -> Table:
+    lines = format_ is Format.JSON_LINES
+    columns = objects.columns_of(part, encoding.codec, lines=lines)
+    if not columns:
+        refuse(part.name, "is empty", "export it again")
+    return Table(
+        name=part.name,
+        sha256=part.sha256,
+        shape=_shape(part, "JSON lines" if lines else "JSON", encoding.title),
+        reading=Reading(format=format_, encoding=_wish(encoding), members=reading.members),
+        header=columns,
+        header_line=0,
+        rows_about=encoding.lines if lines else 0,
+        hidden=False,
+        _open=lambda: objects.rows_of(part, encoding.codec, columns, lines=lines),
+        _pad=False,
+    )
+
+
+def _csv(part: Part, reading: Reading, encoding: Encoding) -> Table:
+    delimiter = reading.delimiter or text.delimiter_of(part, encoding.codec, reading.wanted)
+
+    def rows() -> Iterator[Cells]:
+        return text.rows_of(part, encoding.codec, delimiter, reading)
+
+    line, header = _header(part.name, rows, reading)
+    return Table(
+        name=part.name,
+        sha256=part.sha256,
+        shape=_shape(part, f"text separated by {text.DELIMITERS.get(delimiter, repr(delimiter))}", encoding.title),
+        reading=Reading(
+            format=Format.CSV,
+            encoding=_wish(encoding),
+            delimiter=delimiter,
+            quoted=reading.quoted,
+            header_line=line,
+            header=reading.header,
+            members=reading.members,
+        ),
+        header=header,
+        header_line=line,
+        rows_about=max(0, encoding.lines - line - 1),
+        hidden=False,
+        _open=rows,
+        _pad=False,
+    )
+
+
+def _sheets(part: Part, reading: Reading) -> list[Table]:
+    if reading.format not in {None, Format.XLSX}:
+        refuse(part.name, "is a spreadsheet", "correct the profile's format")
+    book = workbook.open_workbook(part)
+    if reading.sheets:
+        sheets = [sheet for sheet in book.sheets if sheet.name.strip() in reading.sheets]
+        if not sheets:
+            refuse(part.name, "has none of the sheets that the profile reads", "look at it with import inspect")
+    else:
+        sheets = book.sheets
+    tables = [table for sheet in sheets if (table := _sheet(part, book, sheet, reading)) is not None]
+    if not tables:
+        refuse(part.name, "is empty", "export it again")
+    return tables
+
+
+def _sheet(part: Part, book: workbook.Workbook, sheet: workbook.Sheet, reading: Reading) -> Table | None:
+    """A sheet's table; None when it is empty, or hidden and not asked for."""
+
+    def rows() -> Iterator[Cells]:
+        return workbook.rows_of(book, sheet)
+
+    name = f"{part.name} [{sheet.name}]"
+    if (sheet.hidden and not reading.sheets) or next(rows(), None) is None:
+        return None
+    line, header = _header(name, rows, reading)
+    return Table(
+        name=name,
+        sha256=part.sha256,
+        shape=_shape(part, f"sheet {sheet.name!r} of a spreadsheet", ""),
+        reading=Reading(format=Format.XLSX, sheets=(sheet.name,), header_line=line, header=reading.header),
+        header=header,
+        header_line=line,
+        rows_about=0,
+        hidden=sheet.hidden,
+        _open=rows,
+        _pad=True,
+    )
+
+
+def _shape(part: Part, format_: str, encoding: str) -> str:
+    return ", ".join(filter(None, (part.packing, format_, encoding)))
+
+
+def _wish(encoding: Encoding) -> str:
+    return {"utf-8-sig": "utf-8", "cp1252": "windows-1252"}.get(encoding.codec, encoding.codec)
+
+
+def _header(name: str, rows: Callable[[], Iterator[Cells]], reading: Reading) -> tuple[int, tuple[str, ...]]:
+    """The header's line (0: it is given, not read) and its names (rule 1)."""
+    if reading.header:
+        return reading.header_line or 0, reading.header
+    first = list(islice(rows(), HEADER_LINES_MAX * 4))
+    filled = [(line, cells) for line, cells in first if any(cell.strip() for cell in cells)]
+    if not filled:
+        refuse(name, "is empty", "export it again")
+    if reading.header_line is not None:
+        found = next((row for row in filled if row[0] == reading.header_line), None)
+        if found is None:
+            refuse(name, f"has no header in line {reading.header_line}", "correct the line, or leave it out")
+    else:
+        found = _find(filled[:HEADER_LINES_MAX], reading.wanted)
+    line, cells = found
+    header = _stripped(cells)
+    if len(header) > COLUMNS_MAX:
+        refuse(name, f"has more than {COLUMNS_MAX:,} columns", "export fewer")
+    return line, header
+
+
+def _find(rows: Sequence[Cells], wanted: frozenset[str]) -> Cells:
+    if wanted:
+        best = max(rows, key=lambda row: len(wanted & set(_plain(row[1]))))
+        if len(wanted & set(_plain(best[1]))) >= min(_WANTED_MIN, len(wanted)):
+            return best
+    common = Counter(_filled(cells) for _, cells in rows).most_common(1)[0][0]
+    wide = max(2, min(common, max(_filled(cells) for _, cells in rows)) * 2 // 3)
+    return next((row for row in rows if _filled(row[1]) >= wide and _labels(row[1])), rows[0])
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(1 for cell in cells if cell.strip())
+
+
+def _labels(cells: Sequence[str]) -> bool:
+    """Whether these cells look like names of columns."""
+    names = [cell.strip() for cell in cells if cell.strip()]
+    return all(not _NUMBERLIKE.fullmatch(name) and len(name) <= _LABEL_CHARS_MAX for name in names)
+
+
+def _stripped(cells: tuple[str, ...]) -> tuple[str, ...]:
+    end = len(cells)
+    while end and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _fitted(cells: tuple[str, ...], width: int, *, pad: bool) -> tuple[str, ...]:
+    """Rule 4."""
+    if len(cells) > width:
+        return cells[:width] if not any(cells[width:]) else cells
+    return (*cells, *([""] * (width - len(cells)))) if pad else cells
+
+
+def _plain(cells: Sequence[str]) -> tuple[str, ...]:
+    return tuple(cell.strip().lower() for cell in cells)
+
+
+def _unique(header: Sequence[str]) -> tuple[str, ...]:
+    """Rule 2."""
+    taken: Counter[str] = Counter()
+    names = []
+    for at, cell in enumerate(header, start=1):
+        name = " ".join(cell.split()) or f"column {at}"
+        again = taken[name.lower()]
+        taken[name.lower()] += 1
+        names.append(f"{name}.{again}" if again else name)
+    return tuple(names)

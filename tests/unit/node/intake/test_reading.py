@@ -1,0 +1,293 @@
+"""Reading: whatever a records system writes is read as it is, and what is broken or hostile is refused in words."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.parties.exports import CONTENT_TYPES, workbook
+
+from waypost.node.errors import IntakeError
+from waypost.node.intake.reading import Format, Reading, Source, open_tables
+from waypost.node.intake.reading.tables import Skipped, Table
+from waypost.node.intake.reading.workbook import number_shown
+from waypost.node.limits import FIELD_CHARS_MAX, LINE_CHARS_MAX, UNPACK_FREE_BYTES
+
+PLAIN = "id,name,hired\r\n007,O'Neill,2001-02-03\r\n8,Muñoz,\r\n"
+ROWS = [("007", "O'Neill", "2001-02-03"), ("8", "Muñoz", "")]
+
+
+def _tables(data: bytes, reading: Reading = Reading()) -> list[Table]:  # noqa: B008 - it is frozen
+    return open_tables(Source.of_bytes("file", data), reading)
+
+
+def _cells(table: Table) -> list[tuple[str, ...]]:
+    return [row.cells for row in table.rows()]
+
+
+def _zip(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+# Text.
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda data: _zip(a=data)])
+def test_separator_encoding_and_packing_are_found_out(
+    delimiter: str, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    (table,) = _tables(pack(PLAIN.replace(",", delimiter).encode(encoding)))
+    assert table.columns == ("id", "name", "hired")
+    assert _cells(table) == ROWS
+
+
+def test_a_section_sign_of_windows_late_in_a_plain_file_is_read() -> None:
+    data = ("id,rule\n" + "1,plain\n" * 200_000).encode() + "2,§ 12.4\n".encode("cp1252")
+    (table,) = _tables(data)
+    assert "Windows-1252" in table.shape
+    assert _cells(table)[-1] == ("2", "§ 12.4")
+
+
+def test_mixed_line_ends_and_cells_that_break_lines_are_counted_as_an_editor_counts_them() -> None:
+    (table,) = _tables(b'id,text\r1,a\n2,"b\r\nc"\r\n3,d')
+    assert [(row.line, row.cells[0]) for row in table.rows()] == [(2, "1"), (3, "2"), (5, "3")]
+
+
+def test_header_in_a_later_line_blank_lines_repeated_headers_and_totals_are_no_rows() -> None:
+    data = b"Springfield PD,,\nRun date: 1/2/2020,,\n,,\nNo,Name,Date\n1,A,\n,,\nNo,Name,Date\n2,B,\n"
+    data += b"Total: 2,,\n2 rows,,\n"
+    (table,) = _tables(data)
+    assert table.header_line == 4
+    assert [cells[0] for cells in _cells(table)] == ["1", "2"]
+    assert table.skipped == {Skipped.PREAMBLE: 2, Skipped.BLANK: 2, Skipped.HEADER_AGAIN: 1, Skipped.TOTAL: 2}
+
+
+def test_columns_of_one_name_are_told_apart_and_one_without_is_numbered() -> None:
+    (table,) = _tables(b"id,Start Date,Start  Date,,x\n1,2,3,4,5\n")
+    assert table.columns == ("id", "Start Date", "Start Date.1", "column 4", "x")
+
+
+def test_what_is_found_out_can_be_overridden() -> None:
+    data = b"a;b\n1,5;2\n"
+    assert _cells(_tables(data)[0]) == [("1,5", "2")]
+    assert _cells(_tables(data, Reading(delimiter=","))[0]) == [("1", "5;2")]
+    no_header = Reading(header=("x", "y"), delimiter=";")
+    assert _cells(_tables(data, no_header)[0]) == [("a", "b"), ("1,5", "2")]
+    assert _cells(_tables(b'a\tb\n5"\t6\n', Reading(quoted=False))[0]) == [('5"', "6")]
+
+
+# Spreadsheets.
+
+
+def test_a_spreadsheet_shows_dates_numbers_and_leading_zeros_as_excel_does() -> None:
+    sheet = (
+        '<row r="3"><c r="A3" t="s"><v>0</v></c><c r="B3" t="s"><v>1</v></c><c r="C3" t="s"><v>2</v></c></row>'
+        '<row r="5"><c r="A5" s="2"><v>42</v></c><c r="B5" s="1"><v>44200</v></c><c r="C5"><v>128103.0</v></c></row>'
+        '<row r="6"><c r="A6" t="str"><v>0042</v></c><c r="B6" s="3"><v>44200.5</v></c><c r="C6"><v>1E-3</v></c></row>'
+        '<row r="7"><c r="A7" t="b"><v>1</v></c><c r="B7" t="e"><v>#N/A</v></c>'
+        '<c r="C7" t="inlineStr"><is><t>in</t><t>line</t></is></c></row>'
+    )
+    (table,) = _tables(workbook({"People": sheet}, strings=["no", "day", "amount"]))
+    assert table.header_line == 3
+    assert [(row.line, row.cells) for row in table.rows()] == [
+        (5, ("00042", "2021-01-04", "128103")),
+        (6, ("0042", "2021-01-04 12:00:00", "0.001")),
+        (7, ("TRUE", "#N/A", "inline")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("serial", "since_1904", "shown"),
+    [
+        ("1", False, "1900-01-01"),
+        ("59", False, "1900-02-28"),
+        ("60", False, "1900-02-29"),
+        ("61", False, "1900-03-01"),
+        ("0", True, "1904-01-01"),
+        ("42738", True, "2021-01-04"),
+        ("2958465", False, "9999-12-31"),
+        ("2958466", False, "2958466"),
+        ("0.25", False, "06:00:00"),
+        ("2020-01-02", False, "2020-01-02"),
+    ],
+)
+def test_the_days_of_both_of_excels_calendars(serial: str, since_1904: bool, shown: str) -> None:
+    assert number_shown(serial, "date", since_1904=since_1904) == shown
+
+
+def test_every_visible_sheet_is_a_table_and_a_hidden_one_only_when_asked_for() -> None:
+    row = '<row r="1"><c r="A1" t="str"><v>a</v></c><c r="B1" t="str"><v>b</v></c></row>'
+    data = workbook({"Final": row, "Pending": row, "Old": row}, hidden={"Old"})
+    assert [table.name for table in _tables(data)] == ["file [Final]", "file [Pending]"]
+    assert [table.name for table in _tables(data, Reading(sheets=("Old",)))] == ["file [Old]"]
+    with pytest.raises(IntakeError, match="none of the sheets"):
+        _tables(data, Reading(sheets=("Decertified",)))
+
+
+def test_attack_a_formula_is_never_evaluated() -> None:
+    sheet = (
+        '<row r="1"><c r="A1" t="str"><v>a</v></c><c r="B1" t="str"><v>b</v></c></row>'
+        '<row r="2"><c r="A2"><f>1+1</f><v>2</v></c><c r="B2"><f>WEBSERVICE("http://x/")</f></c></row>'
+    )
+    (table,) = _tables(workbook({"S": sheet}))
+    assert _cells(table) == [("2", '=WEBSERVICE("http://x/")')]
+
+
+def test_attack_a_range_of_a_billion_rows_and_links_to_other_files_cost_nothing() -> None:
+    sheet = (
+        '<row r="1"><c r="A1" t="str"><v>a</v></c><c r="B1" t="str"><v>b</v></c><c r="XFD1" s="1"/></row>'
+        '<row r="1048576"><c r="A1048576"><v>1</v></c></row>'
+    )
+    extra = {"xl/externalLinks/externalLink1.xml": "<!DOCTYPE x [<!ENTITY a 'b'>]><x/>"}
+    tracemalloc.start()
+    try:
+        (table,) = _tables(workbook({"S": sheet}, dimension="A1:XFD1048576", extra=extra))
+        assert _cells(table) == [("1", "")]
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("sheet", "said"),
+    [
+        ('<row r="9999999999"/>', "numbered wrongly"),
+        ('<row r="2"/><row r="1"/>', "numbered wrongly"),
+        ('<row r="1"><c r="XFD1"><v>1</v></c></row>', "more than 1,000 columns"),
+        ('<row r="1"><c r="A1" t="s"><v>7</v></c></row>', "is damaged"),
+        ('<row r="1"><c r="A1" t="s"><v>-1', "is damaged"),
+        (f'<row r="1"><c r="A1" t="str"><v>{"x" * (FIELD_CHARS_MAX + 1)}</v></c></row>', "a cell longer than"),
+        ("", "is empty"),
+    ],
+)
+def test_attack_a_forged_sheet_is_refused_in_words(sheet: str, said: str) -> None:
+    with pytest.raises(IntakeError, match=said) as refused:
+        _tables(workbook({"S": sheet}))
+    assert refused.value.hint
+
+
+def test_attack_a_document_type_that_multiplies_itself_is_refused() -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><sst>&b;</sst>'
+    with pytest.raises(IntakeError, match="declares a document type"):
+        _tables(workbook({"S": ""}, extra={"xl/sharedStrings.xml": bomb}))
+
+
+# JSON.
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"id": "007", "n": {"first": 1.50}}, {"id": null, "tags": ["a", 2], "ok": true}]',
+        b'{"page": {"n": []}, "all": [{"id": "007", "n": {"first": 1.50}}, {"tags": ["a", 2], "ok": true}], "more": 1}',
+        b'{"id": "007", "n": {"first": 1.50}}\n\n{"id": null, "tags": ["a", 2], "ok": true}\n',
+    ],
+)
+def test_json_in_each_of_its_shapes_gives_the_same_table(data: bytes) -> None:
+    if data.startswith(b'{"id"'):
+        data = data.replace(b"\n\n", b"\n")
+    (table,) = _tables(data)
+    assert table.columns == ("id", "n.first", "tags", "ok")
+    assert _cells(table) == [("007", "1.50", "", ""), ("", "", "a; 2", "true")]
+
+
+def test_json_larger_than_what_is_read_at_once_is_read_whole() -> None:
+    rows = [{"id": f"{number:06}", "text": "x" * 500} for number in range(2_000)]
+    (table,) = _tables(json.dumps(rows).encode())
+    assert [cells[0] for cells in _cells(table)] == [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize("data", [b"[1, 2]", b'[{"a": 1}', b'[{"a": 1} {"a": 2}]', b'{"a": 1}', b"[", b"[" * 100_000])
+def test_attack_json_that_is_no_table_is_refused_in_words(data: bytes) -> None:
+    with pytest.raises(IntakeError) as refused:
+        _cells(_tables(data, Reading(format=Format.JSON))[0])
+    assert refused.value.hint
+
+
+# What is broken or hostile.
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (gzip.compress(PLAIN.encode() * 1000)[:-20], "ends too early or is damaged"),
+        (gzip.compress(b"id,name\n" * 20_000)[:60], "ends too early or is damaged"),
+        (_zip(a=PLAIN.encode())[:40], "ends too early or is damaged"),
+        (gzip.compress(gzip.compress(b"x")), "another packed"),
+        (gzip.compress(b""), "is empty"),
+        (_zip(), "without the file to import"),
+        (_zip(**{f"f{number}": b"x" for number in range(101)}), "more than 100 files"),
+        (_zip(**{CONTENT_TYPES: b"<x/>"}), "but no spreadsheet"),
+        (b"id,name\n1,a\0b\n", "NUL byte in line 2"),
+        ("id,name\n1,a\0b\n".encode("utf-16"), "NUL byte in line 2"),
+        (b"id,name\n1,\x81\n", "neither UTF-8 nor Windows-1252: line 2"),
+        (b'id,name\n1,"never closed\n' + b"2,x\n" * 40_000, "quotation mark"),
+        (b"id,name\n1," + b"x" * 10_000_000 + b"\n", "characters in line 2"),
+        (b"x" * (LINE_CHARS_MAX * 3), "characters in line 1"),
+    ],
+)
+def test_attack_a_broken_or_hostile_file_is_refused_in_words(data: bytes, said: str) -> None:
+    with pytest.raises(IntakeError, match=said) as refused:
+        [_cells(table) for table in _tables(data)]
+    assert refused.value.hint
+    assert "nothing was imported" in str(refused.value)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: _zip(bomb=data)])
+def test_attack_a_bomb_is_refused_before_it_is_in_memory(pack: Callable[[bytes], bytes]) -> None:
+    bomb = pack(b"id,name\n" + b"0,0\n" * (UNPACK_FREE_BYTES // 4 + 1000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntakeError, match="unpacks to far more"):
+            _tables(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["", "gzip", "xlsx", "json"]))
+def test_attack_whatever_bytes_are_given_reading_ends_in_rows_or_in_words(data: bytes, packing: str) -> None:
+    packed = {
+        "": data,
+        "gzip": gzip.compress(data)[: len(data) + 10],
+        "xlsx": workbook({"S": ""}, extra={"xl/worksheets/sheet1.xml": data.decode("latin-1")}),
+        "json": b'[{"a":' + data,
+    }[packing]
+    try:
+        for table in _tables(packed):
+            for row in table.rows():
+                assert row.line > 0
+    except IntakeError as refused:
+        assert refused.hint  # noqa: PT017 - both ends are right ones
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+
+    def peak(rows: int) -> int:
+        path.write_text("id,name\n" + f"1234,{'Synthetic' * 10}\n" * rows)
+        tracemalloc.start()
+        try:
+            (table,) = open_tables(Source.of_path(path))
+            assert sum(1 for _ in table.rows()) == rows
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(100)
+    assert peak(40_000) < peak(10_000) + 500_000
