@@ -98,7 +98,8 @@ def undo(
             planned, undo_id = done.plan, done.undo_id
     if as_json:
         clashes = [{"what": c.thing, "name": c.name, "cause": c.cause} for c in planned.clashes]
-        facts = {"batch": batch_id, "undone_by": undo_id, **planned.counts(), "in_the_way": clashes}
+        facts: dict[str, Any] = {"batch": batch_id, "undone_by": undo_id, **planned.counts(), "in_the_way": clashes}
+        facts["confirmed_by"] = list(planned.confirmed_by)
         typer.echo(json.dumps(facts, indent=2))
         return
     _print(planned, undo_id)
@@ -114,6 +115,11 @@ def _print(planned: Plan, undo_id: int | None) -> None:
     if not planned.clashes:
         for what, count in planned.counts().items():
             typer.echo(f"  {what.replace('_', ' ')}: {count:,}")
+    if planned.confirmed_by:
+        typer.echo(
+            f"later imports found rows as they were, maybe this batch's: {len(planned.confirmed_by)}, the last of them "
+            f"batch {planned.confirmed_by[-1]}; import its files again to be sure of them"
+        )
 
 
 def _facts(batch: Batch) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def list_officers(
         facts = [{**_facts(officer), "keys": sources[officer.id]} for officer in officers]
         typer.echo(json.dumps(facts, indent=2))
         return
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             *(officer.officer_key, _name(officer.person.names[0]), str(officer.person.date_of_birth)),
             *(str(len(officer.employment)), str(len(officer.conduct)), str(sources[officer.id])),

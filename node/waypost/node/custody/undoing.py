@@ -11,6 +11,8 @@
     merged with others, are in the way.
  5. A batch is undone once, and an undo is not undone: importing the files again brings everything back.
  6. A record that was expunged is not touched: its content is gone.
+ 7. A row that a batch found as it was is the earlier batch's alone, and goes with it. Later imports that found any rows
+    as they were are named, so that the newest files can be imported again.
 
 The caller holds a write transaction: all of it happens, or nothing.
 """
@@ -63,6 +65,8 @@ class Plan:
     employments: Mapping[EmploymentKey, Step | None] = field(default_factory=dict)
     records: Mapping[str, Step | None] = field(default_factory=dict)
     clashes: tuple[Clash, ...] = ()
+    confirmed_by: tuple[int, ...] = ()
+    """Later imports that found rows as they were (rule 7)."""
 
     def counts(self) -> dict[str, int]:
         """How many things are restored and withdrawn."""
@@ -116,7 +120,8 @@ def plan(store: Store, import_id: int) -> Plan:
         ),
     )
     count = store.history.untouched_employments(import_id)
-    return Plan(batch, len(untouched), count, officers, employments, records, clashes)
+    confirmed_by = store.batches.later_with_unchanged(import_id)
+    return Plan(batch, len(untouched), count, officers, employments, records, clashes, confirmed_by)
 
 
 def undo(store: Store, import_id: int, *, at_ms: int) -> Undone:

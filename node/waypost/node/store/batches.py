@@ -68,6 +68,14 @@ class BatchRepository:
         """What each undo undid."""
         return dict(self._db.rows("SELECT import_id, undoes FROM batches WHERE undoes IS NOT NULL"))
 
+    def later_with_unchanged(self, import_id: int) -> tuple[int, ...]:
+        """Imports after that one which found rows as they were, and were not undone."""
+        sql = (
+            "SELECT id FROM imports WHERE id > ? AND unchanged > 0 "
+            "AND id NOT IN (SELECT undoes FROM batches WHERE undoes IS NOT NULL) ORDER BY id"
+        )
+        return tuple(row[0] for row in self._db.rows(sql, (import_id,)))
+
     def add_missing(self, import_id: int, officer_ids: Iterable[int]) -> None:
         """Enter who was missing from a complete list."""
         self._db.run_many(

@@ -223,26 +223,42 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_order_of_imports_and_undos_leaves_what_the_standing_imports_say(
+def test_any_order_of_imports_and_undos_leaves_what_was_laid_last_and_not_undone(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, str]]
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
+    laid: dict[str, list[tuple[int, str]]] = {f"A-{key}": [] for key in range(3)}
+    loads: list[int] = []
     with Store.open(folder / "node.db", bytes(32)) as store:
         agency = Agency(store, folder)
-        standing_loads: list[tuple[int, list[dict[str, str]]]] = []
         for what, number, name in steps:
             if what == "load":
-                rows = [{"officer_key": f"A-{key}", "given_name": name} for key in range(number)]
-                standing_loads.append((agency.load(*rows), rows))
-            elif number < len(standing_loads):
-                try:
-                    undo(store, standing_loads[number][0], at_ms=agency.clock_ms)
-                except CustodyError:
+                keys = [f"A-{key}" for key in range(number)]
+                loads.append(agency.load(*({"officer_key": key, "given_name": name} for key in keys)))
+                for key in keys:
+                    if not laid[key] or laid[key][-1][1] != name:
+                        laid[key].append((loads[-1], name))
+            elif number < len(loads):
+                batch = loads.pop(number)
+                in_the_way = any(batch in [who for who, _ in stack[:-1]] for stack in laid.values())
+                if in_the_way:
+                    with pytest.raises(CustodyError, match="was changed by"):
+                        undo(store, batch, at_ms=agency.clock_ms)
                     continue
-                del standing_loads[number]
-        wanted = {row["officer_key"]: row["given_name"] for _, rows in standing_loads for row in rows}
+                undo(store, batch, at_ms=agency.clock_ms)
+                laid = {key: [step for step in stack if step[0] != batch] for key, stack in laid.items()}
         officers = store.officers.get_many(store.officers.standing(0, 99))
-        assert {officer.officer_key: officer.person.names[0].given for officer in officers} == wanted
+        found = {officer.officer_key: officer.person.names[0].given for officer in officers}
+        assert found == {key: stack[-1][1] for key, stack in laid.items() if stack}
+
+
+def test_later_imports_that_found_rows_as_they_were_are_named(agency: Agency) -> None:
+    first = agency.load(OFFICER)
+    second = agency.load(OFFICER)
+    assert plan(agency.store, first).confirmed_by == (second,)
+    assert plan(agency.store, second).confirmed_by == ()
+    undo(agency.store, second, at_ms=5)
+    assert plan(agency.store, first).confirmed_by == ()
 
 
 def test_what_lies_on_one_another_is_told_from_the_chain_alone() -> None:
