@@ -31,6 +31,7 @@ class Event(StrEnum):
     CHECK_ACCEPTED = "check-accepted"
     CHECK_REFUSED = "check-refused"
     ANSWER_ACCEPTED = "answer-accepted"
+    MESSAGE_PASSED = "message-passed"
     POST_REFUSED = "post-refused"
     QUERY_REFUSED = "query-refused"
     CHECK_EXPIRED = "check-expired"
@@ -67,6 +68,7 @@ MEANING: dict[Event, str] = {
     Event.CHECK_ACCEPTED: "A check was accepted; subject: the asker; detail: digest of the request, number matched.",
     Event.CHECK_REFUSED: "A check was refused; subject: the caller; detail: the reason.",
     Event.ANSWER_ACCEPTED: "An answer was accepted; detail: its digest. Not whose: that would say who matched.",
+    Event.MESSAGE_PASSED: "A message of one member was mailed to another; detail: its digest. Neither is named.",
     Event.POST_REFUSED: "A message of a member was refused; subject: the member; detail: the reason.",
     Event.QUERY_REFUSED: "A node refused a query; detail: its reason. Not which node: that would say who matched.",
     Event.CHECK_EXPIRED: "A check ended with members pending; subject: the asker; detail: digest of the request.",

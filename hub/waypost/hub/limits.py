@@ -18,6 +18,9 @@ MAIL_IN_FLIGHT_BYTES_MAX: Final = 16 * 1024 * 1024
 MAIL_FETCHED_MAX: Final = 8
 """Mail read from the database at a time: at most 8 envelopes of 8 MiB are in memory before their sizes are known."""
 
+MAIL_WAITING_MAX: Final = 20_000
+"""Mail waiting for one member from which on it takes no messages of others: a month offline for the largest, 200 MB."""
+
 OUTGOING_FRAMES_MAX: Final = 256
 """Frames waiting in memory for one link; a fuller queue waits, mail stays in the database."""
 

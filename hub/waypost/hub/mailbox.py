@@ -58,6 +58,13 @@ def count_waiting(connection: Connection, ori: str) -> int:
     return int(connection.scalar(query) or 0)
 
 
+def full(connection: Connection, ori: str, count_max: int) -> bool:
+    """Whether a member has that much mail; it is not counted further than that."""
+    box = schema.mailbox
+    rows = select(box.c.id).where(box.c.ori == ori).limit(count_max).subquery()
+    return int(connection.scalar(select(func.count()).select_from(rows)) or 0) >= count_max
+
+
 def take(connection: Connection, ori: str, mail_id: int) -> Mail | None:
     """Delete a piece of the member's mail; what it was, or None when it is gone already."""
     box = schema.mailbox

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
-from waypost.hub import answers, facts, watches
+from waypost.hub import answers, facts, passing, watches
 from waypost.hub.errors import Refused
 from waypost.hub.posted import Posted
 from waypost.protocol import names
@@ -35,6 +35,8 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         names.ANSWER: _answer,
         **dict.fromkeys(facts.AUTHOR_ROLES, facts.accept_fact),
         names.WATCH_REGISTRATION: watches.accept,
+        names.NOTICE: passing.accept,
+        names.NOTICE_TAKEN: passing.accept,
     }
 )
 

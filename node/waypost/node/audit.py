@@ -16,6 +16,11 @@ class Event(StrEnum):
     QUERY_ANSWERED = "query-answered"
     QUERY_REFUSED = "query-refused"
     MESSAGE_REFUSED = "message-refused"
+    NOTICE_TAKEN = "notice-taken"
+    NOTICE_IDLE = "notice-idle"
+    NOTICE_DELIVERED = "notice-delivered"
+    DISCLOSURE_ERASED = "disclosure-erased"
+    RECORD_CHANGED = "record-changed"
     POST_REFUSED = "post-refused"
     CHECK_SUBMITTED = "check-submitted"
     CHECK_FAILED = "check-failed"
@@ -44,6 +49,14 @@ MEANING: dict[Event, str] = {
     Event.QUERY_ANSWERED: "A check was answered; subject: the asker; detail: how many officers, how many disclosed.",
     Event.QUERY_REFUSED: "A check was refused; subject: the asker if known; detail: the reason.",
     Event.MESSAGE_REFUSED: "An answer or receipt was refused; subject: the sender if known; detail: the reason.",
+    Event.NOTICE_TAKEN: "Another owner told that a record it had disclosed has changed; subject: the owner.",
+    Event.NOTICE_IDLE: "A notice was acknowledged without effect: older than one seen, or of no answer kept here; "
+    "subject: its owner.",
+    Event.NOTICE_DELIVERED: "A notice of this node was acknowledged; subject: the recipient.",
+    Event.DISCLOSURE_ERASED: "What another member had disclosed was erased here; subject: that member; detail: of how "
+    "many answers, and why.",
+    Event.RECORD_CHANGED: "A record was changed by hand; subject: the staff reference; detail: the change, its number "
+    "of notices, and the record's key.",
     Event.POST_REFUSED: "The hub refused a message of this node; detail: the reason.",
     Event.CHECK_SUBMITTED: "A check of this node was accepted by the hub; subject: who asked.",
     Event.CHECK_FAILED: "A check of this node was refused; subject: who asked; detail: the reason.",

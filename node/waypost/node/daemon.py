@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from waypost.crypto.keystore import Keystore
+from waypost.node import changing
 from waypost.node.audit import Event
 from waypost.node.errors import LinkError, Refused
 from waypost.node.hub_client import HubClient
@@ -23,6 +24,7 @@ from waypost.node.link import PROTOCOL, Link, LinkEvents, LinkState
 from waypost.node.performing import Performing
 from waypost.node.postal import Postal
 from waypost.node.running import RETRY_S, TROUBLE_STATE, Running, now_ms
+from waypost.node.sending_notices import SendingNotices
 from waypost.node.serve_lock import ServeLock
 from waypost.node.store import Store
 from waypost.node.watch_upkeep import WatchUpkeep
@@ -42,12 +44,20 @@ class Daemon:
         self._index = IndexUpkeep(node)
         self._checks = Performing(node)
         self._watches = WatchUpkeep(node)
+        self._notices = SendingNotices(node)
         events = LinkEvents(self._hello, self._attached, self._frame, self._detached)
         node.link = self._link = Link(self._connect, events)
 
     def _tasks(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What is done again and again while the node is attached."""
-        return (self._postal.pump_outbox, self._index.step, self._checks.step, self._watches.step, self._tidy)
+        return (
+            self._postal.pump_outbox,
+            self._index.step,
+            self._checks.step,
+            self._watches.step,
+            self._notices.step,
+            self._tidy,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; whatever was begun is finished or left for the next start."""
@@ -118,6 +128,7 @@ class Daemon:
     async def _tidy(self) -> None:
         node, moment_ms = self._node, now_ms()
         await node.threads.in_store(lambda: node.store.replay.purge(moment_ms))
+        await node.threads.in_store(lambda: changing.scrub(node.store))
         await asyncio.sleep(_HOUSEKEEPING_INTERVAL_S)
 
 

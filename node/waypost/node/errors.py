@@ -6,6 +6,7 @@
     ├── StoreError          the node's database cannot be opened, read or written
     ├── LinkError           the hub cannot be reached, or refused the node
     ├── PolicyError         a policy file cannot be read; nothing is disclosed until it is mended
+    ├── ChangeError         a record cannot be changed as it was put
     ├── CheckError          a check cannot be asked as it was put
     ├── Refused             their fault: a message breaks a rule; `.reason` is an audit word
     ├── CustodyError        what was asked of batches or officers cannot be done; nothing was changed
@@ -56,6 +57,10 @@ class LinkError(NodeError):
 
 class PolicyError(NodeError):
     """A policy file cannot be read; nothing is disclosed until it is mended."""
+
+
+class ChangeError(NodeError):
+    """A record cannot be changed as it was put."""
 
 
 class CheckError(NodeError):

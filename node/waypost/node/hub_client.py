@@ -88,6 +88,16 @@ class HubClient:
             raise told(error) from error
         return response.receipt
 
+    async def sealing_key(self, ori: str) -> bytes:
+        """HubService.GetSealingKey: a member's sealing key, not yet compared with the roster."""
+        try:
+            response = await self.stub.GetSealingKey(
+                hub_service_pb2.GetSealingKeyRequest(ori=ori), timeout=CALL_TIMEOUT_S
+            )
+        except aio.AioRpcError as error:
+            raise told(error) from error
+        return response.sealing_public_key
+
     async def renew_certificate_if_due(self, ori: str) -> bool:
         """Fetch a fresh certificate when two thirds of the present one's life are over; the next channel shows it."""
         path = certificate_path(self._home)

@@ -131,6 +131,9 @@ NOTICE_RETRY_MS: Final = 3600 * 1000
 NOTICES_PER_STEP_MAX: Final = 64
 """Notices sealed at a time: a tenth of a second, between which the store serves others."""
 
+STATEMENT_FILE_BYTES_MAX: Final = 64 * 1024
+"""Largest file of a statement: the longest statement, every letter in four bytes, with room."""
+
 GROUNDS_CHARS_MAX: Final = 2000
 """Longest grounds of a dispute, as the owner's staff notes them."""
 

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from google.protobuf.message import DecodeError
 
 from waypost.crypto.errors import EnvelopeError
-from waypost.node import asking, stating, watching
+from waypost.node import asking, noticed, noticing, stating, watching
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.store import Store
@@ -38,14 +38,40 @@ def _fact(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> 
     stating.take_fact(store, envelope, ori=receiver.ori, roster=receiver.roster, now_ms=receiver.now_ms)
 
 
+def _fact_settled(store: Store, reference: bytes, *, accepted: bool, reason: str, now_ms: int) -> None:  # noqa: ARG001
+    store.facts.settle(reference, "" if accepted else reason)
+
+
+SETTLED: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
+    {
+        stating.FACT_KIND: _fact_settled,
+        noticing.OUTBOX_NOTICE: noticing.settled,
+    }
+)
+"""By kind of outbox message: who wants to know what became of it (store, its reference, accepted, reason, now_ms)."""
+
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         names.RECEIPT: _receipt,
         names.ANSWER: _answer,
         **dict.fromkeys(stating.CREDENTIAL_TYPES, _fact),
         names.WATCH_HIT: watching.take_hit,
+        names.NOTICE: noticed.take,
+        names.NOTICE_TAKEN: noticing.take_acknowledgement,
     }
 )
+
+
+def settle(store: Store, post_id: int, *, accepted: bool, reason: str, now_ms: int) -> None:
+    """The hub has said what became of a post: its subject is told, and it leaves the outbox, in one transaction."""
+    with store.writing():
+        message = store.outbox.get(post_id)
+        if message is None:
+            return
+        settled = SETTLED.get(message.kind)
+        if settled is not None:
+            settled(store, message.reference, accepted=accepted, reason=reason, now_ms=now_ms)
+        store.outbox.remove(post_id)
 
 
 def take(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:

@@ -12,8 +12,6 @@ from waypost.node.audit import Event
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.running import Running, now_ms
-from waypost.node.stating import FACT_KIND
-from waypost.node.store import Store
 from waypost.protocol.roster import Roster
 from waypost.v1 import check_pb2, envelope_pb2, link_pb2
 
@@ -96,14 +94,8 @@ class Postal:
         node = self._node
         if not result.accepted:
             await node.audit(Event.POST_REFUSED, "", result.reason[:_REASON_CHARS_MAX])
-        reason = "" if result.accepted else result.reason[:_REASON_CHARS_MAX] or "unspecified"
-        await node.threads.in_store(lambda: _settle(node.store, result.post_id, reason))
-
-
-def _settle(store: Store, post_id: int, reason: str) -> None:
-    """The message leaves the outbox; a statement remembers what became of it."""
-    with store.writing():
-        message = store.outbox.get(post_id)
-        if message is not None and message.kind == FACT_KIND:
-            store.facts.settle(message.reference, reason)
-        store.outbox.remove(post_id)
+        reason = result.reason[:_REASON_CHARS_MAX] or "unspecified"
+        post_id, accepted, moment_ms = result.post_id, result.accepted, now_ms()
+        await node.threads.in_store(
+            lambda: messages.settle(node.store, post_id, accepted=accepted, reason=reason, now_ms=moment_ms)
+        )

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from waypost.node import wire
@@ -14,8 +15,8 @@ from waypost.node.applicants import Inquiry, inquiry_from_json
 from waypost.node.asking import receipt_of
 from waypost.node.errors import RecordError
 from waypost.node.matching import Comparison, Confidence, score
-from waypost.node.store import StoredAnswer, StoredCheck
-from waypost.v1 import check_pb2, record_pb2
+from waypost.node.store import ReceivedNotice, StoredAnswer, StoredCheck
+from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
 _ORDER = {Confidence.CONFIRMED: 0, Confidence.PROBABLE: 1, Confidence.POSSIBLE: 2}
 
@@ -41,6 +42,8 @@ class Result:
     pending: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
     coverage: check_pb2.Coverage | None
+    updates: Mapping[tuple[str, str], ReceivedNotice] = field(default_factory=dict)
+    """What owners have told since about records disclosed here: by owner and record_key."""
 
     @property
     def complete(self) -> bool:
@@ -48,8 +51,8 @@ class Result:
         return self.coverage is not None and not self.pending
 
 
-def result_of(check: StoredCheck, answers: Sequence[StoredAnswer]) -> Result:
-    """Score a check's answers as they are now."""
+def result_of(check: StoredCheck, answers: Sequence[StoredAnswer], notices: Sequence[ReceivedNotice] = ()) -> Result:
+    """Score a check's answers as they are now, beside what owners have told since (`notices`, oldest first)."""
     inquiry = inquiry_from_json(check.request_json)
     found, referrals, declined, refused = [], [], [], []
     for answer in answers:
@@ -88,6 +91,7 @@ def result_of(check: StoredCheck, answers: Sequence[StoredAnswer]) -> Result:
         tuple(pending),
         tuple(refused),
         receipt.coverage if receipt is not None else None,
+        {(notice.owner, notice.record_key): notice for notice in notices},
     )
 
 
@@ -99,7 +103,7 @@ def facts(result: Result) -> dict[str, Any]:
         "state": result.check.state,
         "reason": result.check.reason,
         "applicant": result.inquiry.row or 1,
-        "candidates": [_candidate_facts(found) for found in result.candidates],
+        "candidates": [_candidate_facts(found, result.updates) for found in result.candidates],
         "referrals": list(result.referrals),
         "declined": [{"ori": ori, "policy": policy} for ori, policy in result.declined],
         "pending": list(result.pending),
@@ -114,7 +118,7 @@ def facts(result: Result) -> dict[str, Any]:
     }
 
 
-def _candidate_facts(found: FoundCandidate) -> dict[str, Any]:
+def _candidate_facts(found: FoundCandidate, updates: Mapping[tuple[str, str], ReceivedNotice]) -> dict[str, Any]:
     candidate = found.candidate
     return {
         "ori": found.ori,
@@ -139,10 +143,48 @@ def _candidate_facts(found: FoundCandidate) -> dict[str, Any]:
                 "kind": conduct_word(entry),
                 "decided_on": entry.fair_process.decided_on,
                 "summary": entry.summary,
+                "status": entry.status,
+                "statement": entry.statement.text,
+                "dispute": dispute_words(entry),
+                "now": notice_facts(updates[found.ori, entry.record_key])
+                if (found.ori, entry.record_key) in updates
+                else None,
             }
             for entry in candidate.conduct
         ],
     }
+
+
+def notice_facts(notice: ReceivedNotice) -> dict[str, Any]:
+    """What an owner told about a record that it had disclosed."""
+    body = notice_pb2.NoticeBody.FromString(notice.body)
+    return {
+        "owner": notice.owner,
+        "record_key": notice.record_key,
+        "standing": standing_word(body),
+        "changes": [wire.word(notice_pb2.NoticeChange.Name(each), "NOTICE_CHANGE_") for each in body.changes],
+        "version": body.version,
+        "told_version": body.told_version,
+        "reason": body.reason,
+        "changed_at": datetime.fromtimestamp(body.changed_at_ms / 1000, UTC).strftime("%Y-%m-%d"),
+        "summary": body.record.summary,
+        "statement": body.record.statement.text,
+        "dispute": dispute_words(body.record),
+    }
+
+
+def standing_word(body: notice_pb2.NoticeBody) -> str:
+    """How a record stands now, in one word."""
+    return wire.word(notice_pb2.Standing.Name(body.standing), "STANDING_")
+
+
+def dispute_words(record: record_pb2.ConductRecord) -> str:
+    """The officer's open dispute, in words; empty when there is none."""
+    if not record.HasField("dispute"):
+        return ""
+    dispute = record.dispute
+    due = f"to be resolved by {dispute.due_on}"
+    return f"disputed since {dispute.opened_on}, {f'OVERDUE: {due}' if dispute.overdue else due}"
 
 
 def conduct_word(record: record_pb2.ConductRecord) -> str:

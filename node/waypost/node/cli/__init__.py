@@ -13,9 +13,12 @@ from waypost.node.cli import (
     credential,
     import_,
     keys,
+    notices,
     officers,
     process,
+    record_changes,
     records,
+    statements,
     watch,
 )
 from waypost.node.errors import NodeError
@@ -28,7 +31,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (process, import_, batches, officers, records, check, checks, keys, attest, credential, watch):
+_MODULES = (
+    process,
+    import_,
+    batches,
+    officers,
+    records,
+    check,
+    checks,
+    keys,
+    attest,
+    credential,
+    watch,
+    record_changes,
+    statements,
+    notices,
+)
+for module in _MODULES:
     module.register(app)
 
 

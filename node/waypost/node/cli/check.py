@@ -133,7 +133,9 @@ def load(store: Store, check_id: bytes) -> Result:
         held = store.checks.get(check_id)
         if held is None:
             raise CheckError("there is no check of that id", hint="waypost-node checks list shows them")
-        return result_of(held, store.checks.answers(check_id))
+        answers = store.checks.answers(check_id)
+        notices = [notice for answer in answers for notice in store.notices.standing_of(answer.ori).values()]
+        return result_of(held, answers, notices)
 
 
 def member_names(store: Store) -> dict[str, str]:

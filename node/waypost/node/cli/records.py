@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,8 +29,8 @@ def register(root: typer.Typer) -> None:
 @app.command("list")
 def list_records(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: JsonOption = False) -> None:
     """List all records in their newest versions."""
-    with _store(home, passphrase_file) as store:
-        held = [(owned, _missing(owned.record)) for owned in store.conduct.all()]
+    with opened(home, passphrase_file) as store:
+        held = [(owned, _missing(home, owned.record)) for owned in store.conduct.all()]
     if as_json:
         _print_json([_facts(owned, missing) for owned, missing in held])
         return
@@ -54,11 +54,11 @@ def show(
     """Show a record: all of its versions, and whether it may be shared."""
     from waypost.protocol.shell import fail
 
-    with _store(home, passphrase_file) as store:
+    with opened(home, passphrase_file) as store:
         owned, history = store.conduct.by_key(record_key), store.conduct.history(record_key)
     if owned is None:
         fail("there is no record of that key", "see `waypost-node records list`")
-    missing = _missing(owned.record)
+    missing = _missing(home, owned.record)
     if as_json:
         _print_json({**_facts(owned, missing), "versions": [_content(version) for version in history]})
         return
@@ -73,8 +73,8 @@ def show(
 @app.command()
 def withheld(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: JsonOption = False) -> None:
     """List the records that are not shared, each with exactly what is missing."""
-    with _store(home, passphrase_file) as store:
-        held = [(owned, missing) for owned in store.conduct.all() if (missing := _missing(owned.record))]
+    with opened(home, passphrase_file) as store:
+        held = [(owned, missing) for owned in store.conduct.all() if (missing := _missing(home, owned.record))]
     if as_json:
         _print_json([_facts(owned, missing) for owned, missing in held])
         return
@@ -86,18 +86,21 @@ def withheld(home: HomeOption, passphrase_file: PassphraseOption = None, as_json
 
 
 @contextmanager
-def _store(home: Path, passphrase_file: Path | None) -> Iterator[Store]:
+def opened(home: Path, passphrase_file: Path | None) -> Iterator[Store]:
+    """The node's store."""
     from waypost.node.settings import open_keys, open_store
 
     with open_store(home, open_keys(home, passphrase_file)) as store:
         yield store
 
 
-def _missing(record: ConductRecord) -> tuple[str, ...]:
+def _missing(home: Path, record: ConductRecord) -> tuple[str, ...]:
     """What keeps the record from being shared today, in words; nothing when it may be."""
+    from waypost.node.due_process import read_windows
     from waypost.node.fairness import Withheld, judge
 
-    fairness = judge(record, datetime.now().astimezone().date())
+    window_days = read_windows(home).of(record)
+    fairness = judge(record, datetime.now(UTC).date(), window_days=window_days)
     return fairness.words if isinstance(fairness, Withheld) else ()
 
 

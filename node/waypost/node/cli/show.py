@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.rule import Rule
 from rich.table import Table
 
 from waypost.node import wire
 from waypost.node.matching import Agreement
-from waypost.node.results import FoundCandidate, Result, conduct_word, separation_word
+from waypost.node.results import FoundCandidate, Result, conduct_word, dispute_words, notice_facts, separation_word
 from waypost.v1 import check_pb2, record_pb2
 
 _COLORS = {"confirmed": "green", "probable": "yellow", "possible": "cyan"}
@@ -26,13 +27,13 @@ def show(result: Result, names: dict[str, str], console: Console) -> None:
         console.print(f"[red]The check was refused.[/red] {result.check.reason}")
         return
     for found in result.candidates:
-        _candidate(found, names, console)
+        _candidate(result, found, names, console)
     _timeline(result, names, console)
     _others(result, names, console)
     _coverage(result, names, console)
 
 
-def _candidate(found: FoundCandidate, names: dict[str, str], console: Console) -> None:
+def _candidate(result: Result, found: FoundCandidate, names: dict[str, str], console: Console) -> None:
     confidence = found.comparison.confidence.value
     color = _COLORS[confidence]
     title = (
@@ -46,16 +47,32 @@ def _candidate(found: FoundCandidate, names: dict[str, str], console: Console) -
     console.print(table)
     for record in found.candidate.conduct:
         _record(record, console)
+        _since(result, found.ori, record.record_key, console)
     if not found.candidate.conduct:
         console.print("  no conduct record that may be shared")
     console.print()
+
+
+def _since(result: Result, ori: str, record_key: str, console: Console) -> None:
+    """What the owner has told since the answer."""
+    notice = result.updates.get((ori, record_key))
+    if notice is None:
+        return
+    now = notice_facts(notice)
+    color = "yellow" if now["standing"] == "stands" else "bold red"
+    reason = f": {plain(now['reason'])}" if now["reason"] else ""
+    console.print(f"    [{color}]SINCE THEN ({now['changed_at']}): {now['standing'].upper()}[/{color}]{reason}")
+    if now["standing"] == "stands":
+        console.print(f"      version {now['version']} (you were told {now['told_version']}): {plain(now['summary'])}")
+        for words in filter(None, (now["dispute"], now["statement"] and f"officer's statement: {now['statement']}")):
+            console.print(f"      {plain(words)}")
 
 
 def _record(record: record_pb2.ConductRecord, console: Console) -> None:
     facts = record.fair_process
     outcome = f" ({record.force_outcome.replace('_', ' ')})" if record.force_outcome else ""
     console.print(f"\n  [bold]{conduct_word(record)}[/bold]{outcome}, {record.record_key} v{record.version}")
-    console.print(f"    {record.summary}")
+    console.print(f"    {plain(record.summary)}")
     happened = f"occurred {record.occurred_on}" if record.occurred_on else "date of occurrence not recorded"
     amount = f", amount ${record.amount_cents / 100:,.2f}" if record.amount_cents else ""
     force = f", force: {record.force_type.replace('_', ' ')}" if record.force_type else ""
@@ -66,6 +83,11 @@ def _record(record: record_pb2.ConductRecord, console: Console) -> None:
         f"    [dim]fair process: notice {facts.notice_on}, hearing {hearing}, decided {facts.decided_on} by "
         f"{facts.decided_by}, appeal {appeal}, final {facts.final_on}, officer told {facts.told_on}[/dim]"
     )
+    if record.HasField("dispute"):
+        console.print(f"    [yellow]{plain(dispute_words(record))}[/yellow]")
+    if record.HasField("statement"):
+        said = record.statement
+        console.print(f"    officer's statement of {plain(said.given_on)}: {plain(said.text)}")
 
 
 def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
@@ -114,6 +136,11 @@ def _coverage_words(coverage: check_pb2.Coverage, names: dict[str, str]) -> str:
         more = len(coverage.stale_oris) - 10
         words += f" Not current, so records may be missing: {listed}{f' and {more} more' if more > 0 else ''}."
     return words
+
+
+def plain(text: str) -> str:
+    """Another member's words without what a terminal, or this program's markup, would obey."""
+    return escape("".join(char for char in text if char.isprintable() or char == "\n"))
 
 
 def _named(ori: str, names: dict[str, str]) -> str:

@@ -13,6 +13,7 @@
  6. A record that was expunged is not touched: its content is gone.
  7. A row that a batch found as it was is the earlier batch's alone, and goes with it. Later imports that found any rows
     as they were are named, so that the newest files can be imported again.
+ 8. Everyone who received a record that an undo changes is entered to be told of it.
 
 The caller holds a write transaction: all of it happens, or nothing.
 """
@@ -24,9 +25,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from waypost.node import noticing
 from waypost.node.audit import Event
 from waypost.node.errors import CustodyError
 from waypost.node.limits import CLASHES_SHOWN_MAX
+from waypost.node.noticing import Change
 from waypost.node.records import RecordStatus
 from waypost.node.store import AuditEntry, Batch, Chain, EmploymentKey, ImportBatch, Step, Store
 
@@ -125,7 +128,7 @@ def plan(store: Store, import_id: int) -> Plan:
 
 
 def undo(store: Store, import_id: int, *, at_ms: int) -> Undone:
-    """Undo that batch (rules 1 to 6); CustodyError, and no change, when something is in the way."""
+    """Undo that batch (rules 1 to 8); CustodyError, and no change, when something is in the way."""
     with store.writing():
         planned = plan(store, import_id)
         if planned.clashes:
@@ -134,7 +137,7 @@ def undo(store: Store, import_id: int, *, at_ms: int) -> Undone:
         store.history.withdraw_untouched(import_id, undo_id)
         _undo_officers(store, planned.officers, undo_id)
         _undo_employments(store, planned.employments, undo_id)
-        _undo_records(store, planned.records, undo_id)
+        _undo_records(store, planned.records, undo_id, at_ms)
         store.tokens.drop_withdrawn()
         things = sum(planned.counts().values())
         store.imports.finish(undo_id, ImportBatch(at_ms, things, things, 0, 0, ()))
@@ -227,7 +230,7 @@ def _undo_employments(store: Store, employments: Mapping[EmploymentKey, Step | N
         store.history.withdraw_employment(key, undo_id)
 
 
-def _undo_records(store: Store, records: Mapping[str, Step | None], undo_id: int) -> None:
+def _undo_records(store: Store, records: Mapping[str, Step | None], undo_id: int, at_ms: int) -> None:
     put = []
     for record_key, step in records.items():
         owned = store.conduct.by_key(record_key)
@@ -237,6 +240,9 @@ def _undo_records(store: Store, records: Mapping[str, Step | None], undo_id: int
         before = replace(owned.record, status=RecordStatus.VOIDED) if step is None else versions[step.place]
         put.append((owned.officer_id, replace(before, version=owned.record.version + 1)))
     store.conduct.put(put, undo_id)
+    for _, record in put:  # rule 8
+        change = Change.VOIDED if record.status is RecordStatus.VOIDED else Change.CORRECTED
+        noticing.owe(store, record.record_key, change, reason="an import was undone", now_ms=at_ms)
 
 
 def _restored(things: Mapping[Key, Step | None]) -> int:

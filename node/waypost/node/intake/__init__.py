@@ -4,7 +4,8 @@
 2. Rows are read, judged and stored a part of the file at a time, so that memory stays flat; all within one transaction,
    together with the batch's entry and the audit entry: a crash leaves the old state or the new one (applying.py). A dry
    run does the same, and takes it all back.
-3. Rejected rows are written to their files before that transaction ends: whatever happens, no row is lost (rejects.py).
+3. Rejected rows are written to their files before that transaction ends: whatever happens, no row is lost (rejects.py),
+   except those of expunged records, which are named in the report and written nowhere.
 4. The report's numbers agree, or the import is undone.
 5. A file that does not look as the last one of its kind did stops the import with a question (custody/keeping.py).
 """
@@ -112,7 +113,14 @@ def import_tables(
 ) -> ImportReport:
     """Import these. IntakeError or StoreError when it cannot be done; then nothing has changed."""
     rejects = [None if dry_run else RejectsFile(rejects_folder, each.table.name, each.table.header) for each in readers]
-    outcome = Outcome([each.table.name for each in readers], [each.kind for each in readers], rejects, today)
+    outcome = Outcome(
+        [each.table.name for each in readers],
+        [each.kind for each in readers],
+        rejects,
+        today,
+        at_ms,
+        frozenset(fact.record_key for fact in store.changes.expungements()),
+    )
     report: ImportReport | None = None
     try:
         with store.writing():  # rule 2

@@ -11,6 +11,8 @@
 5. A changed record becomes a new version; the former versions stay.
 6. Nothing is ever removed because a file no longer has it.
 7. A row is accepted with everything it says, or rejected with everything it says.
+8. A row that would undo how a record stands by hand or by law is rejected (lasting.py).
+9. Everyone who received a record that a file changes is entered to be told of it.
 
 The caller holds a write transaction: all of it happens, or nothing.
 """
@@ -20,13 +22,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from waypost.node import noticing
 from waypost.node.intake.cells import Problem
+from waypost.node.intake.lasting import says_the_same, undoes
 from waypost.node.intake.outcome import Fate, Outcome
 from waypost.node.intake.reading import SourceRow
 from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.rows import ConductRow, EmploymentRow, OfficerRow, Row
 from waypost.node.limits import OTHER_NAMES_MAX
+from waypost.node.noticing import Change
 from waypost.node.persons import Person, PersonName
+from waypost.node.records import RecordStatus
 from waypost.node.store import HeldConduct, HeldOfficer, OfficerEmployment, Store
 from waypost.node.store.merges import Links
 from waypost.node.store.sightings import thing
@@ -63,6 +69,8 @@ class _Known:
     officer_key: str = ""
     """Of a record that this chunk has brought."""
     officer_id: int = 0
+    held: HeldConduct | None = None
+    """Of a record that the store holds."""
 
 
 @dataclass(slots=True)
@@ -157,8 +165,12 @@ class _Chunk:
             return _ANOTHERS_RECORD if where is None else Problem("record_key", _otherwise(where))
         if known.digest == self.store.conduct.digest(row.value):
             return Fate.SAME
+        if known.held is not None and says_the_same(self.store, known.held, row.value):
+            return Fate.SAME
         where = self._where(known, thing("record", row.value.record_key))
-        return Fate.CHANGED if where is None else Problem("record_key", _otherwise(where))
+        if where is not None:
+            return Problem("record_key", _otherwise(where))
+        return (known.held and undoes(self.store, known.held, row.value)) or Fate.CHANGED  # rule 8
 
     def _owns(self, officer_key: str, known: _Known) -> bool:
         if known.officer_key:
@@ -219,11 +231,14 @@ class _Chunk:
         jobs = (OfficerEmployment(self.ids[row.officer_key], row.value) for row in self.jobs)
         self.store.employment.put(jobs, import_id)
         self.store.conduct.put(((self.ids[row.officer_key], row.value) for row in self.records), import_id)
+        for record in (row.value for row in self.records if row.value.version > 1):  # rule 9
+            change = _CHANGES.get(record.status, Change.CORRECTED)
+            noticing.owe(self.store, record.record_key, change, reason="", now_ms=self.outcome.at_ms)
         self.store.sightings.add(self.seen)
 
 
 def _record_known(found: HeldConduct) -> _Known:
-    return _Known(found.digest, version=found.version, officer_id=found.officer_id)
+    return _Known(found.digest, version=found.version, officer_id=found.officer_id, held=found)
 
 
 def _merged(held: Person, other: Person) -> Person | None:
@@ -258,5 +273,6 @@ def _otherwise(where: str) -> str:
     return f"is that of {where}, which says otherwise"
 
 
+_CHANGES = {RecordStatus.VOIDED: Change.VOIDED, RecordStatus.SEALED: Change.SEALED}
 _UNKNOWN_OFFICER = Problem("officer_key", "is of no officer: not held, and no row of officers of this import passed")
 _ANOTHERS_RECORD = Problem("record_key", "is a held record of another officer: void that one, and take a new key")

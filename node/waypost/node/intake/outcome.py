@@ -42,6 +42,9 @@ class Outcome:
     kinds: Sequence[FileKind | None]
     rejects: Sequence[RejectsFile | None]
     today: date
+    at_ms: int = 0
+    unwritten: frozenset[str] = frozenset()
+    """Keys of expunged records: their rows are named in the report and written nowhere."""
     fates: Counter[tuple[int, Fate]] = field(default_factory=Counter)
     parts: Counter[tuple[int, FileKind, Fate]] = field(default_factory=Counter)
     held: Counter[int] = field(default_factory=Counter)
@@ -87,7 +90,8 @@ class Outcome:
         """Write the rejected rows of the part of the file that is done, in its order."""
         self.pending.sort(key=lambda rejection: rejection.row.line)
         for rejection in self.pending:
-            if (rejects := self.rejects[file]) is not None:
+            rejects = self.rejects[file]
+            if rejects is not None and self.unwritten.isdisjoint(map(str.strip, rejection.row.cells)):
                 rejects.add(rejection)
             if len(self.rejections) < REJECTS_LISTED_MAX:
                 self.rejections.append((file, rejection))

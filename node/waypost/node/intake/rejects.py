@@ -123,6 +123,24 @@ def _line(row: Sequence[str]) -> str:
     return text.getvalue()
 
 
+def forget_rejects(folder: Path, record_key: str) -> int:
+    """Take every rejected row of that record out of the rejects files (it was expunged); how many there were."""
+    gone = 0
+    for path in sorted(folder.glob("*.rejects-*")):
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"), newline="")))
+        kept = [row for row in rows if record_key not in (cell.strip() for cell in row)]
+        if len(kept) == len(rows):
+            continue
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".rejects-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write("".join(map(_line, kept)).encode("utf-8-sig"))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        gone += len(rows) - len(kept)
+    return gone
+
+
 def _digest(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()

@@ -16,7 +16,7 @@ from waypost.node.store.books import AuditEntry, AuditRepository, DisclosedRecor
 from waypost.node.store.changes import ChangeRepository, Expungement, RecordChange
 from waypost.node.store.checks import CheckRepository, StoredAnswer, StoredCheck
 from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
-from waypost.node.store.conduct import ConductRepository, HeldConduct, OfficerConduct
+from waypost.node.store.conduct import EXPUNGED, ConductRepository, HeldConduct, OfficerConduct
 from waypost.node.store.database import NodeDatabase
 from waypost.node.store.employment import EmploymentKey, EmploymentRepository, OfficerEmployment
 from waypost.node.store.facts import FactRepository, StoredFact
@@ -33,6 +33,7 @@ from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
 from waypost.node.store.watches import StoredWatch, WatchRepository
 
 __all__ = [
+    "EXPUNGED",
     "AuditEntry",
     "Batch",
     "Chain",

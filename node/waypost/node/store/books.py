@@ -6,7 +6,7 @@ The database itself refuses to change or delete an entry (triggers in schema.py)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from waypost.node.store.database import NodeDatabase, Row
@@ -66,10 +66,11 @@ class DisclosureRepository:
         sql = f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE officer_id IN ({whose}) ORDER BY id"
         return (_disclosure(row) for row in self._db.rows(sql, (officer_id, officer_id)))
 
-    def of_record(self, officer_id: int, record_key: str) -> list[Disclosure]:
-        """Every entry about that officer in which that record went out, oldest first."""
+    def of_record(self, officer_ids: Sequence[int], record_key: str) -> list[Disclosure]:
+        """Every entry about these officers, who are one person, in which that record went out; oldest first."""
         return [
             entry
+            for officer_id in sorted(set(officer_ids))
             for entry in self.of_officer(officer_id)
             if any(record.record_key == record_key for record in entry.records)
         ]

@@ -41,7 +41,8 @@ class OfficerConduct:
 class HeldConduct:
     """What is known of a record without reading it: whose it is, its version, and the digest of its content.
 
-    `standing` is its status, or "expunged"; `by_hand` says that no import made the newest version.
+    `standing` is its status, or "expunged"; `by_hand` says that no import made the newest version, `undone` that
+    the undo of an import did.
     """
 
     officer_id: int
@@ -49,6 +50,7 @@ class HeldConduct:
     digest: bytes
     standing: str = ""
     by_hand: bool = False
+    undone: bool = False
 
 
 class ConductRepository:
@@ -65,14 +67,7 @@ class ConductRepository:
 
     def held(self) -> dict[str, HeldConduct]:
         """Every record, by record_key."""
-        rows = self._db.rows(
-            "SELECT record_key, officer_id, conduct.version, digest, status, import_id FROM conduct "
-            "LEFT JOIN conduct_versions ON conduct_id = conduct.id AND conduct_versions.version = conduct.version"
-        )
-        return {
-            key: HeldConduct(officer_id, version, digest, status or EXPUNGED, import_id is None)
-            for key, officer_id, version, digest, status, import_id in rows
-        }
+        return _held(self._db.rows(f"SELECT {_HELD} FROM conduct {_HELD_JOINS}"))
 
     def owner_of(self, record_key: str) -> int | None:
         """The officer that the record is about, even when it is expunged."""
@@ -81,11 +76,8 @@ class ConductRepository:
 
     def held_among(self, record_keys: Sequence[str]) -> dict[str, HeldConduct]:
         """Those of these records that are held, by record_key."""
-        sql = (
-            "SELECT record_key, officer_id, version, digest FROM json_each(?) CROSS JOIN conduct ON record_key = value"
-        )
-        rows = self._db.rows(sql, (json.dumps(record_keys),))
-        return {key: HeldConduct(officer_id, version, digest) for key, officer_id, version, digest in rows}
+        sql = f"SELECT {_HELD} FROM json_each(?) CROSS JOIN conduct ON record_key = value {_HELD_JOINS}"
+        return _held(self._db.rows(sql, (json.dumps(record_keys),)))
 
     def put(self, records: Iterable[tuple[int, ConductRecord]], import_id: int | None) -> None:
         """Add records (officer id, record in its next version); earlier versions stay. No import: changed by hand."""
@@ -166,6 +158,20 @@ _NEWEST = (
     "JOIN conduct_versions ON conduct_id = conduct.id AND conduct_versions.version = conduct.version "
     "JOIN officers ON officers.id = conduct.officer_id"
 )
+
+
+_HELD = "record_key, officer_id, conduct.version, digest, status, conduct_versions.import_id, undoes"
+_HELD_JOINS = (
+    "LEFT JOIN conduct_versions ON conduct_id = conduct.id AND conduct_versions.version = conduct.version "
+    "LEFT JOIN batches ON batches.import_id = conduct_versions.import_id"
+)
+
+
+def _held(rows: Iterable[Row]) -> dict[str, HeldConduct]:
+    return {
+        key: HeldConduct(officer_id, version, digest, status or EXPUNGED, import_id is None, undoes is not None)
+        for key, officer_id, version, digest, status, import_id, undoes in rows
+    }
 
 
 def _values(record: ConductRecord) -> tuple[object, ...]:

@@ -239,6 +239,12 @@ class OfficerRepository:
                 self._db.run_many(f"DELETE FROM {table} WHERE officer_id = ?", ((officer,) for officer, _ in changed))
             self._add_details(changed)
 
+    def held_nothing_of(self, officer_id: int) -> bool:
+        """Whether no employment and no version of any record is held about the officer."""
+        employments = "SELECT count(*) FROM employment WHERE officer_id = ?"
+        versions = "SELECT count(*) FROM conduct_versions JOIN conduct ON conduct.id = conduct_id WHERE officer_id = ?"
+        return self._db.number(employments, (officer_id,)) + self._db.number(versions, (officer_id,)) == 0
+
     def erase(self, officer_id: int) -> None:
         """Forget who the officer is: names, numbers, date of birth. His key stays, for the books name it."""
         with self._db.writing():

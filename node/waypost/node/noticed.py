@@ -1,0 +1,114 @@
+"""Taking notices: what other owners say has become of records that they had disclosed to this node. No network.
+
+1. A notice counts when an active member signed it for this node, it opens with this node's sealing key in that member's
+   context, and it is not one that was taken before.
+2. What has no higher sequence than was seen about the record, or is about a record that no answer kept here discloses,
+   is acknowledged and changes nothing.
+3. A record that was expunged is erased from every answer and earlier notice kept here; the fact of it is kept.
+4. Effect and acknowledgement are one transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from waypost.crypto.envelope import Verifier, sign
+from waypost.crypto.errors import SealingError
+from waypost.crypto.freshness import Header, MemoryReplayStore, header_from_payload, header_to_proto, new_header
+from waypost.crypto.sealing import SealingContext, open_sealed
+from waypost.node.audit import Event
+from waypost.node.errors import Refused
+from waypost.node.limits import KEY_CHARS_MAX
+from waypost.node.receiver import Receiver
+from waypost.node.store import AuditEntry, ReceivedNotice, Store
+from waypost.protocol import limits, names
+from waypost.v1 import check_pb2, envelope_pb2, notice_pb2, record_pb2
+
+OUTBOX_NOTICE_TAKEN: Final = "notice-taken"
+
+
+def take(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:
+    """Take a notice from the mail (rules 1 to 4)."""
+    owner = receiver.roster.active_member(header_from_payload(envelope.payload).sender)
+    verified = Verifier((receiver.ori,), MemoryReplayStore()).verify(
+        envelope,
+        expected_type=names.NOTICE,
+        keys=(owner.signing_public_key,),
+        sender=owner.ori,
+        now_ms=receiver.now_ms,
+    )
+    header = verified.header
+    body = _open(notice_pb2.Notice.FromString(verified.payload), header, receiver)
+    with store.writing():
+        if not store.replay.add(owner.ori, header.message_id, header.expires_at_ms):
+            return  # rule 1: its acknowledgement waits in the outbox, or the hub has it
+        event = Event.NOTICE_TAKEN if _apply(store, owner.ori, body, receiver.now_ms) else Event.NOTICE_IDLE
+        _acknowledge(store, owner.ori, header.message_id, receiver)
+        store.audit.add(AuditEntry(receiver.now_ms, event, owner.ori))
+
+
+def _open(notice: notice_pb2.Notice, header: Header, receiver: Receiver) -> notice_pb2.NoticeBody:
+    context = SealingContext(names.SEAL_NOTICE, header.sender, receiver.ori, header.message_id)
+    try:
+        body = notice_pb2.NoticeBody.FromString(open_sealed(notice.sealed_body, receiver.sealing_key, context))
+    except SealingError as error:
+        raise Refused("not-sealed-for-us", str(error)) from error
+    well_formed = (
+        0 < len(body.record_key) <= KEY_CHARS_MAX
+        and body.sequence > 0
+        and 0 < len(body.changes) <= limits.NOTICE_CHANGES_MAX
+        and body.standing in notice_pb2.Standing.values()
+        and body.standing != notice_pb2.STANDING_UNSPECIFIED
+        and len(body.reason) <= limits.REASON_CHARS_MAX
+        and body.HasField("record") == (body.standing == notice_pb2.STANDING_STANDS)
+        and (not body.HasField("record") or body.record.record_key == body.record_key)
+    )
+    if not well_formed:
+        raise Refused("malformed", "the notice breaks the protocol's bounds")
+    return body
+
+
+def _apply(store: Store, owner: str, body: notice_pb2.NoticeBody, now_ms: int) -> bool:
+    """Whether the notice changed anything here (rules 2 and 3)."""
+    if body.sequence <= store.notices.newest_sequence(owner, body.record_key):
+        return False
+    concerned = [
+        (answer.check_id, content)
+        for answer in store.checks.answers_of(owner)
+        if names_record(content := check_pb2.AnswerBody.FromString(answer.body), body.record_key)
+    ]
+    if not concerned:
+        return False
+    if body.standing == notice_pb2.STANDING_EXPUNGED:
+        store.notices.forget_received(owner, body.record_key)
+        for check_id, content in concerned:
+            store.checks.redact_answer(check_id, owner, without_record(content, body.record_key).SerializeToString())
+        store.audit.add(AuditEntry(now_ms, Event.DISCLOSURE_ERASED, owner, f"{len(concerned)} answers, expunged"))
+    store.notices.receive(ReceivedNotice(owner, body.record_key, body.sequence, body.SerializeToString(), now_ms))
+    return True
+
+
+def names_record(content: check_pb2.AnswerBody, record_key: str) -> bool:
+    """Whether the answer discloses that record."""
+    return any(record.record_key == record_key for each in content.candidates for record in each.conduct)
+
+
+def without_record(content: check_pb2.AnswerBody, record_key: str) -> check_pb2.AnswerBody:
+    """The answer with nothing of that record but its key, version and status "erased"."""
+    kept = check_pb2.AnswerBody()
+    kept.CopyFrom(content)
+    for candidate in kept.candidates:
+        for record in candidate.conduct:
+            if record.record_key == record_key:
+                bare = record_pb2.ConductRecord(record_key=record_key, version=record.version, status="erased")
+                record.CopyFrom(bare)
+    return kept
+
+
+def _acknowledge(store: Store, owner: str, notice_id: bytes, receiver: Receiver) -> None:
+    header = new_header(
+        sender=receiver.ori, audience=owner, now_ms=receiver.now_ms, lifetime_ms=limits.NOTICE_LIFETIME_MS
+    )
+    payload = notice_pb2.NoticeTaken(header=header_to_proto(header), notice_id=notice_id).SerializeToString()
+    envelope = sign(names.NOTICE_TAKEN, payload, receiver.key).SerializeToString()
+    store.outbox.add(OUTBOX_NOTICE_TAKEN, notice_id, envelope, receiver.now_ms)

@@ -1,0 +1,207 @@
+"""Telling those who received a record that it has changed. No network.
+
+1. A change of a record and the entry of everyone who must be told of it are one transaction. Who must be told is what
+   the disclosure log says: every member that received any version of it.
+2. A notice tells the record's state when the notice is made, whatever happened in between. Content goes along only
+   when the record stands, section 3(b) admits it, and policy lets this recipient have it for what it asked for.
+3. Making a notice, putting it into the outbox and, when content goes along, the disclosure log's entry are one
+   transaction. It is padded like an answer and sealed to the recipient's sealing key, which the roster names by digest.
+4. It stays on the owner's list until the recipient acknowledges it; what is not acknowledged in its life is made anew.
+5. An acknowledgement counts when the recipient signed it for this node and it names a notice that was sent to it.
+
+What is left out on purpose: notices about a person's name or employments. These are not conduct records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from waypost.crypto.envelope import Verifier, sign
+from waypost.crypto.errors import SealingError
+from waypost.crypto.freshness import MemoryReplayStore, header_from_payload, header_to_proto, new_header
+from waypost.crypto.sealing import SealingContext, seal
+from waypost.node import wire
+from waypost.node.answering import Self
+from waypost.node.audit import Event
+from waypost.node.errors import Refused
+from waypost.node.fairness import Withheld
+from waypost.node.limits import NOTICE_RETRY_MS
+from waypost.node.policy_facts import asker_of
+from waypost.node.receiver import Receiver
+from waypost.node.records import ConductRecord, RecordStatus
+from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, OwedNotice, Store
+from waypost.protocol import limits, names
+from waypost.protocol.roster import Member, Roster
+from waypost.v1 import envelope_pb2, notice_pb2
+
+OUTBOX_NOTICE: Final = "notice"
+VERDICT_NOTICE: Final = "notice"
+"""Stands where the disclosure log names a verdict: a new version went to one who had an earlier one."""
+_DIGEST_BYTES: Final = 32
+
+
+class Change(StrEnum):
+    """What happened to a record; the words of notice.proto without their prefix."""
+
+    CORRECTED = "corrected"
+    VOIDED = "voided"
+    SEALED = "sealed"
+    EXPUNGED = "expunged"
+    REINSTATED = "reinstated"
+    STATEMENT = "statement"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_RESOLVED = "dispute_resolved"
+
+
+def owe(store: Store, record_key: str, change: Change, *, reason: str, now_ms: int) -> int:
+    """Enter, within the caller's transaction, everyone who must be told (rule 1); how many."""
+    recipients = {entry.asker for entry in disclosed(store, record_key)}
+    for recipient in sorted(recipients):
+        store.notices.owe(recipient, record_key, change, reason[: limits.REASON_CHARS_MAX], now_ms)
+    return len(recipients)
+
+
+def disclosed(store: Store, record_key: str) -> list[Disclosure]:
+    """Every disclosure of the record, oldest first, under whichever of the person's keys it was made."""
+    officer_id = store.conduct.owner_of(record_key)
+    if officer_id is None:
+        return []
+    entries = store.disclosures.of_record(store.merges.links().group(officer_id), record_key)
+    return sorted(entries, key=lambda entry: entry.at_ms)
+
+
+def make(
+    store: Store,
+    owed: OwedNotice,
+    *,
+    own: Self,
+    recipient: Member,
+    sealing_public_key: bytes,
+    roster: Roster,
+    now_ms: int,
+    today: date,
+) -> None:
+    """Put a notice into the outbox (rules 2 and 3); Refused when it cannot be made now."""
+    with store.writing():
+        told = [entry for entry in disclosed(store, owed.record_key) if entry.asker == recipient.ori]
+        if not told:
+            raise Refused("not-asked", "nothing of this record was disclosed to that member")
+        body = _body(store, owed, told, own=own, recipient=recipient, roster=roster, today=today)
+        header = new_header(
+            sender=own.ori, audience=recipient.ori, now_ms=now_ms, lifetime_ms=limits.NOTICE_LIFETIME_MS
+        )
+        context = SealingContext(names.SEAL_NOTICE, own.ori, recipient.ori, header.message_id)
+        try:
+            sealed = seal(body.SerializeToString(), sealing_public_key, context, minimum_bytes=limits.ANSWER_BYTES_MIN)
+        except SealingError as error:
+            raise Refused("wrong-sealing-key", f"the recipient's sealing key does not serve: {error}") from error
+        payload = notice_pb2.Notice(header=header_to_proto(header), sealed_body=sealed).SerializeToString()
+        envelope = sign(names.NOTICE, payload, own.key).SerializeToString()
+        store.outbox.add(OUTBOX_NOTICE, header.message_id, envelope, now_ms)
+        store.notices.posted(owed.id, header.message_id, header.expires_at_ms)
+        if body.HasField("record"):
+            store.disclosures.add(_entry(told[-1], body, hashlib.sha256(payload).digest(), now_ms))
+
+
+def _body(
+    store: Store,
+    owed: OwedNotice,
+    told: list[Disclosure],
+    *,
+    own: Self,
+    recipient: Member,
+    roster: Roster,
+    today: date,
+) -> notice_pb2.NoticeBody:
+    checks = dict.fromkeys(entry.check_id for entry in reversed(told))
+    body = notice_pb2.NoticeBody(
+        record_key=owed.record_key,
+        sequence=owed.sequence,
+        changes=[notice_pb2.NoticeChange.Value(f"NOTICE_CHANGE_{change.upper()}") for change in owed.changes],
+        told_version=max(
+            record.version for entry in told for record in entry.records if record.record_key == owed.record_key
+        ),
+        changed_at_ms=owed.changed_at_ms,
+        check_ids=list(checks)[: limits.NOTICE_CHECKS_MAX],
+    )
+    held = store.conduct.by_key(owed.record_key)
+    if held is None:
+        body.standing = notice_pb2.STANDING_EXPUNGED
+        return body
+    body.version, body.reason = held.record.version, owed.reason
+    if held.record.status is RecordStatus.VOIDED:
+        body.standing = notice_pb2.STANDING_VOIDED
+    elif held.record.status is RecordStatus.SEALED:
+        body.standing = notice_pb2.STANDING_SEALED
+    else:
+        _add_content(body, held.record, told[-1], own=own, recipient=recipient, roster=roster, today=today)
+    return body
+
+
+def _add_content(
+    body: notice_pb2.NoticeBody,
+    record: ConductRecord,
+    last: Disclosure,
+    *,
+    own: Self,
+    recipient: Member,
+    roster: Roster,
+    today: date,
+) -> None:
+    """Rule 2."""
+    ruling = own.ruling(roster, today)
+    fairness = ruling.fairness(record)
+    asker = asker_of(recipient, last.purpose, authorized=len(last.authorization_digest) == _DIGEST_BYTES)
+    decision = ruling.of_record(asker, record)
+    if decision is not None and decision.allowed:
+        body.standing = notice_pb2.STANDING_STANDS
+        body.record.CopyFrom(wire.record_of(record, today))
+        return
+    body.standing = notice_pb2.STANDING_WITHHELD
+    why = "; ".join(fairness.words) if isinstance(fairness, Withheld) else "policy no longer lets it be shared"
+    body.reason = "; ".join(filter(None, (body.reason, why)))[: limits.REASON_CHARS_MAX]
+
+
+def _entry(last: Disclosure, body: notice_pb2.NoticeBody, digest: bytes, now_ms: int) -> Disclosure:
+    return Disclosure(
+        at_ms=now_ms,
+        check_id=last.check_id,
+        asker=last.asker,
+        purpose=last.purpose,
+        authorization_digest=last.authorization_digest,
+        asker_reference=last.asker_reference,
+        officer_id=last.officer_id,
+        records=(DisclosedRecord(body.record_key, body.version),),
+        policies=last.policies,
+        verdict=VERDICT_NOTICE,
+        answer_digest=digest,
+    )
+
+
+def settled(store: Store, message_id: bytes, *, accepted: bool, reason: str, now_ms: int) -> None:
+    """The hub has said what became of a posted notice."""
+    if accepted:
+        store.notices.sent(message_id)
+    else:
+        store.notices.refused(message_id, f"the hub refused it: {reason}", now_ms + NOTICE_RETRY_MS)
+
+
+def take_acknowledgement(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:
+    """Take a recipient's acknowledgement (rule 5)."""
+    sender = receiver.roster.active_member(header_from_payload(envelope.payload).sender)
+    # A repeated acknowledgement is harmless, so no memory of message ids is needed.
+    verified = Verifier((receiver.ori,), MemoryReplayStore()).verify(
+        envelope,
+        expected_type=names.NOTICE_TAKEN,
+        keys=(sender.signing_public_key,),
+        sender=sender.ori,
+        now_ms=receiver.now_ms,
+    )
+    taken = notice_pb2.NoticeTaken.FromString(verified.payload)
+    with store.writing():
+        if not store.notices.delivered(taken.notice_id, sender.ori):
+            raise Refused("no-such-notice", "the acknowledgement is for no notice to that member")
+        store.audit.add(AuditEntry(receiver.now_ms, Event.NOTICE_DELIVERED, sender.ori))
