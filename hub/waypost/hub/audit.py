@@ -37,6 +37,7 @@ class Event(StrEnum):
     CHECK_EXPIRED = "check-expired"
     CHECK_FORGOTTEN = "check-forgotten"
     CALLER_REFUSED = "caller-refused"
+    CALL_MALFORMED = "call-malformed"
     FACT_ACCEPTED = "fact-accepted"
     FACT_STATED = "fact-stated"
     FACT_BROKEN = "fact-broken"
@@ -74,6 +75,7 @@ MEANING: dict[Event, str] = {
     Event.CHECK_EXPIRED: "A check ended with members pending; subject: the asker; detail: digest of the request.",
     Event.CHECK_FORGOTTEN: "Everything was delivered and who matched was deleted; detail: digest of the request.",
     Event.CHECKPOINT_REFUSED: "The trustee refused a checkpoint of the transparency log; detail: the reason.",
+    Event.CALL_MALFORMED: "Bytes that are no message were refused; subject: the caller; detail: the method.",
     Event.CALLER_REFUSED: "A call without a valid member's certificate; subject: the name in it.",
     Event.FACT_ACCEPTED: "A member's fact of compliance counts from now on; subject: its author; detail: its kind.",
     Event.FACT_STATED: "The operator signed a fact of compliance; subject: the member it is about; detail: its kind.",

@@ -19,6 +19,7 @@ from waypost.crypto import pki
 from waypost.crypto.envelope import SigningKey
 from waypost.crypto.errors import KeystoreError
 from waypost.crypto.keystore import Keystore
+from waypost.crypto.reading import RequestReader
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.crypto.split_oprf import HalfKey
 from waypost.hub import checks, index, mailbox, reconciliations, watches
@@ -144,8 +145,10 @@ async def _stop(hub: Hub, probe: health.aio.HealthServicer, *servers: aio.Server
 
 
 async def _serve_links(hub: Hub, settings: Settings, probe: health.aio.HealthServicer) -> tuple[aio.Server, str]:
-    server = aio.server(options=server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX))
-    add_HubServiceServicer_to_server(HubService(hub), server)
+    service = HubService(hub)
+    options = server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
+    server = aio.server(interceptors=(RequestReader(service.malformed),), options=options)
+    add_HubServiceServicer_to_server(service, server)
     _add_standard(server, probe, hub_service_pb2.DESCRIPTOR.services_by_name["HubService"].full_name)
     credentials = renewing_server_credentials(hub.authority, pki.HUB_TLS_NAME, hub.authority.certificate_pem)
     return server, await _start(server, settings.listen, credentials)
@@ -156,8 +159,10 @@ async def _serve_enrolment(
 ) -> tuple[aio.Server, str]:
     options = [*server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX)]
     options = [option for option in options if option[0] != "grpc.max_receive_message_length"]
-    server = aio.server(options=[*options, ("grpc.max_receive_message_length", JOIN_BYTES_MAX)])
-    add_EnrolmentServiceServicer_to_server(EnrolmentService(hub), server)
+    options += [("grpc.max_receive_message_length", JOIN_BYTES_MAX)]
+    service = EnrolmentService(hub)
+    server = aio.server(interceptors=(RequestReader(service.malformed),), options=options)
+    add_EnrolmentServiceServicer_to_server(service, server)
     name = enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].full_name
     _add_standard(server, probe, name)
     credentials = pki.server_credentials(

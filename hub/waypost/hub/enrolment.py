@@ -53,9 +53,15 @@ class EnrolmentService(EnrolmentServiceServicer):
             raise Refused("malformed", f"an invitation's secret has {members.SECRET_BYTES} bytes")
         return await self._hub.registrar.join(secret, request.application)
 
+    async def malformed(self, caller: str, _method: str) -> None:
+        """Bytes that are no message were refused."""
+        await self._note("malformed", caller)
+
     async def _note_refusal(self, error: HubError, request: enrolment_service_pb2.JoinRequest) -> None:
-        reason = error.reason if isinstance(error, Refused) else "trustee-unavailable"
-        subject, moment = _claimed(request), now_ms()
+        await self._note(error.reason if isinstance(error, Refused) else "trustee-unavailable", _claimed(request))
+
+    async def _note(self, reason: str, subject: str) -> None:
+        moment = now_ms()
         note, untold = self._refusals.count(moment)
         if untold:
             await self._hub.database.run(lambda c: add_audit(c, moment, Event.JOIN_REFUSED, "?", f"{untold} more"))

@@ -213,6 +213,10 @@ class HubService(HubServiceServicer):
             await abort(context, Refused("not-a-member", "no member has this ORI"))
         return hub_service_pb2.GetSealingKeyResponse(sealing_public_key=key)
 
+    async def malformed(self, caller: str, method: str) -> None:
+        """Bytes that are no message were refused."""
+        await self._hub.database.run(lambda c: add_audit(c, now_ms(), Event.CALL_MALFORMED, caller, method))
+
     async def _member(self, context: Context) -> str:
         """The active member whose certificate the caller shows; the call ends otherwise."""
         caller = "?"

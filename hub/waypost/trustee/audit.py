@@ -18,6 +18,7 @@ class Event(StrEnum):
     BUDGET_SET = "budget-set"
     INDEX_KEY_MADE = "index-key-made"
     CALLER_REFUSED = "caller-refused"
+    CALL_MALFORMED = "call-malformed"
     CHECKPOINT_REFUSED = "checkpoint-refused"
 
 
@@ -32,5 +33,6 @@ MEANING: dict[Event, str] = {
     Event.BUDGET_SET: "The operator changed a member's budget; subject: the ORI; detail: purpose and number.",
     Event.INDEX_KEY_MADE: "A half of an index key was made; subject: the epoch.",
     Event.CHECKPOINT_REFUSED: "A checkpoint of the hub's log does not continue the one cosigned before; detail: why.",
+    Event.CALL_MALFORMED: "Bytes that are no message were refused; subject: the caller; detail: the method.",
     Event.CALLER_REFUSED: "Somebody other than the hub called; subject: the name in the certificate.",
 }

@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.pki import TRUSTEE_TLS_NAME, CertificateAuthority
+from waypost.crypto.reading import RequestReader
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
 from waypost.trustee.errors import SettingsError
@@ -35,8 +36,10 @@ async def serve(home: Home, keystore: Keystore) -> None:
         ThreadPoolExecutor(1, "store"), ThreadPoolExecutor(cores, "callers"), ThreadPoolExecutor(cores, "cores")
     )
     hub, store = read_hub(home.hub), Store(home.database)
-    server = aio.server(options=server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX))
-    add_TrusteeServiceServicer_to_server(TrusteeService(Trustee(keystore, store, hub), executors), server)
+    service = TrusteeService(Trustee(keystore, store, hub), executors)
+    options = server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
+    server = aio.server(interceptors=(RequestReader(service.malformed),), options=options)
+    add_TrusteeServiceServicer_to_server(service, server)
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     authority = CertificateAuthority.from_bytes(keystore.get("ca"))

@@ -199,6 +199,10 @@ class TrusteeService(TrusteeServiceServicer):
         key, version = await self._decide(context, lambda: self._trustee.index_key(request.epoch, _now_ms()))
         return trustee_service_pb2.GetIndexKeyResponse(public_key=key, roster_version=version)
 
+    async def malformed(self, caller: str, method: str) -> None:
+        """Bytes that are no message were refused."""
+        await self._in_store(lambda: self._trustee.store.audit(_now_ms(), Event.CALL_MALFORMED, caller, method))
+
     async def _require_hub(self, context: _Context) -> None:
         try:
             caller = pki.peer_name({name: tuple(values) for name, values in context.auth_context().items()})
