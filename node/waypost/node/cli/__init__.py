@@ -18,6 +18,7 @@ from waypost.node.cli import (
     process,
     record_changes,
     records,
+    rights,
     statements,
     watch,
 )
@@ -43,6 +44,7 @@ _MODULES = (
     attest,
     credential,
     watch,
+    rights,
     record_changes,
     statements,
     notices,

@@ -1,0 +1,129 @@
+"""An officer's own file: what the node holds about him, who was told, and nothing kept back but what policy does."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from waypost.node.documents import Block, Document, Heading, NewPage, Rows, Text, to_pdf
+from waypost.node.due_process import Windows
+from waypost.node.persons import Identifier, PartialDate, Person, PersonName
+from waypost.node.policy import Asker, PolicyEngine
+from waypost.node.records import Appeal, ConductKind, ConductRecord, FairProcess, Hearing, RecordStatus
+from waypost.node.ruling import Ruling
+from waypost.node.selffile import Custodian, accounting, document, self_file
+from waypost.node.store import DisclosedRecord, Disclosure, Store
+from waypost.protocol import floor
+
+TODAY = date(2026, 11, 1)
+ORI = "NV9900200"
+CUSTODIAN = Custodian(ORI, "Silver Mesa Police Department", {"CA9900100": "Harbor Point Police Department"})
+ASKER = Asker(ORI, "agency", "NV", "self", authorized=True)
+SSN = "987654329"
+FAIR = FairProcess(
+    date(2020, 1, 1), Hearing.HELD, "Chief", date(2020, 2, 1), Appeal.NONE, date(2020, 3, 1), date(2020, 3, 2)
+)
+
+
+def _record(key: str, kind: ConductKind, facts: FairProcess = FAIR, summary: str = "") -> ConductRecord:
+    active = RecordStatus.ACTIVE
+    return ConductRecord(key, 1, kind, None, None, summary or f"Summary of {key}", None, None, 0, "SMPD", facts, active)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "node.db", bytes(32)) as held:
+        batch = held.imports.begin(1)
+        name = PersonName("Núñez", "Zoë", "Ł", "")
+        person = Person((name,), PartialDate.parse("1988-03-14"), SSN, "", (Identifier("cert", "NV", "P1"),))
+        officer_id = held.officers.add([("NV-1", person)], batch)["NV-1"]
+        records = [
+            _record("FAIR", ConductKind.TERMINATION),
+            _record("UNFAIR", ConductKind.SUSPENSION, FairProcess()),
+            _record("LATER", ConductKind.SUSTAINED_COMPLAINT),
+        ]
+        held.conduct.put([(officer_id, record) for record in records], batch)
+        told = (DisclosedRecord("FAIR", 1),)
+        for verdict, disclosed in (("disclose", told), ("nothing", ())):
+            held.disclosures.add(
+                Disclosure(
+                    at_ms=1_790_000_000_000,
+                    check_id=bytes(16),
+                    asker="CA9900100",
+                    purpose="hiring",
+                    authorization_digest=bytes(32),
+                    asker_reference="HP-BG-07",
+                    officer_id=officer_id,
+                    records=disclosed,
+                    policies=("floor.hiring",),
+                    verdict=verdict,
+                    answer_digest=bytes(32),
+                )
+            )
+        yield held
+
+
+def _ruling(*local: tuple[str, str]) -> Ruling:
+    return Ruling(ORI, "NV", PolicyEngine(floor.text(), local), Windows(), TODAY)
+
+
+def _facts(store: Store, *local: tuple[str, str]) -> dict[str, Any]:
+    officer = store.officers.by_key("NV-1")
+    assert officer is not None
+    return self_file(store, officer, CUSTODIAN, _ruling(*local), ASKER)
+
+
+def test_the_file_holds_every_record_and_says_of_each_whether_others_may_have_it(store: Store) -> None:
+    records = {entry["record_key"]: entry for entry in _facts(store)["records"]}
+    assert set(records) == {"FAIR", "UNFAIR", "LATER"}
+    assert records["FAIR"]["others_may_have_it"]
+    assert not records["UNFAIR"]["others_may_have_it"]
+    assert "no notice to the officer is recorded" in records["UNFAIR"]["missing"]
+
+
+def test_the_accounting_names_who_asked_and_which_versions_went_out_and_what_disclosed_nothing(store: Store) -> None:
+    officer_id = store.officers.id_of("NV-1")
+    assert officer_id is not None
+    first, second = accounting(store, officer_id, CUSTODIAN)
+    assert (first["asker_name"], first["asked_by"]) == ("Harbor Point Police Department", "HP-BG-07")
+    assert first["records"] == [{"record_key": "FAIR", "version": 1}]
+    assert (second["verdict"], second["records"]) == ("nothing was disclosed", [])
+
+
+def test_the_social_security_number_is_named_by_its_last_four_digits_only(store: Store) -> None:
+    facts = _facts(store)
+    assert SSN not in json.dumps(facts)
+    assert facts["person"]["ssn_last4"] == SSN[-4:]
+
+
+def test_a_record_that_a_policy_keeps_from_the_officer_is_named_by_kind_and_policy_alone(store: Store) -> None:
+    policy = """
+        @id("own.self") forbid (principal, action, resource is Record)
+        when { context.purpose == "self" && resource.kind == "sustained_complaint" };
+    """
+    facts = _facts(store, ("own.cedar", policy))
+    assert facts["records_kept_back"] == [{"kind": "sustained_complaint", "policies": ["own.self"]}]
+    assert "Summary of LATER" not in json.dumps(facts)
+
+
+def test_the_pdf_is_made_of_the_same_facts_and_survives_any_text_that_a_record_can_hold(store: Store) -> None:
+    awkward = _record("AWK", ConductKind.TERMINATION, summary="<b>&amp; \U0001f600 Ł\n" + "x" * 3900)
+    officer_id = store.officers.id_of("NV-1")
+    assert officer_id is not None
+    store.conduct.put([(officer_id, awkward)], store.imports.begin(2))
+    pdf = to_pdf(document(_facts(store), CUSTODIAN))
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.rstrip().endswith(b"%%EOF")
+
+
+def test_a_long_document_goes_on_over_pages_and_an_empty_table_is_left_out() -> None:
+    blocks: list[Block] = [Heading("A"), Rows(("one", "two"), ()), NewPage()]
+    blocks += [Text("line " * 40) for _ in range(200)]
+    assert to_pdf(Document("T", "F", tuple(blocks))).count(b"/Type /Page\n") > 5
+    assert io.BytesIO(to_pdf(Document("T", "F", (Rows((), (("a", "b"),)),)))).getvalue()
