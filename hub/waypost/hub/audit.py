@@ -42,6 +42,7 @@ class Event(StrEnum):
     FACT_STATED = "fact-stated"
     FACT_BROKEN = "fact-broken"
     RELEASE_BUILT = "release-built"
+    DISCLOSURE_HEAD_LOGGED = "disclosure-head-logged"
     CHECKPOINT_REFUSED = "checkpoint-refused"
 
 
@@ -74,6 +75,7 @@ MEANING: dict[Event, str] = {
     Event.QUERY_REFUSED: "A node refused a query; detail: its reason. Not which node: that would say who matched.",
     Event.CHECK_EXPIRED: "A check ended with members pending; subject: the asker; detail: digest of the request.",
     Event.CHECK_FORGOTTEN: "Everything was delivered and who matched was deleted; detail: digest of the request.",
+    Event.DISCLOSURE_HEAD_LOGGED: "A head of a member's disclosure log was logged; subject: the ORI; detail: digest.",
     Event.CHECKPOINT_REFUSED: "The trustee refused a checkpoint of the transparency log; detail: the reason.",
     Event.CALL_MALFORMED: "Bytes that are no message were refused; subject: the caller; detail: the method.",
     Event.CALLER_REFUSED: "A call without a valid member's certificate; subject: the name in it.",

@@ -64,9 +64,6 @@ DROPPED_POINTERS_PER_STEP: Final = 10_000
 LOG_ENTRIES_PER_STEP: Final = 1000
 """Entries of the transparency log that get their places in one transaction: 50 ms, in which others wait."""
 
-LOG_REFERENCES_MAX: Final = 64
-"""Entries whose places are asked for in one call: 64 proofs of a tree of a billion entries are 64 KiB."""
-
 CHECKPOINT_POLL_S: Final = 1.0
 """How soon new entries are under a checkpoint: a receipt can be proven a second or two after it was written."""
 

@@ -6,32 +6,23 @@ from sqlalchemy import Connection
 
 from waypost.hub import transparency
 from waypost.hub.errors import Refused
-from waypost.hub.limits import LOG_REFERENCES_MAX
+from waypost.protocol.limits import LOG_REFERENCES_MAX
 from waypost.v1 import hub_service_pb2, log_pb2
 
 
-def checkpoint(
+def answer(
     connection: Connection, request: hub_service_pb2.GetCheckpointRequest
 ) -> hub_service_pb2.GetCheckpointResponse:
-    """The newest checkpoint, and the proof that it continues the one the caller holds."""
-    published = transparency.published(connection)
-    if published is None:
-        return hub_service_pb2.GetCheckpointResponse()
-    proof = transparency.consistency(connection, request.held_size, published.size)
-    return hub_service_pb2.GetCheckpointResponse(checkpoint=published.note, consistency=proof)
-
-
-def inclusion(
-    connection: Connection, request: hub_service_pb2.GetInclusionRequest
-) -> hub_service_pb2.GetInclusionResponse:
-    """Where each entry stands in the tree of the newest checkpoint."""
+    """The newest checkpoint, the proof that it continues the one the caller holds, and where the entries stand."""
     if len(request.entries) > LOG_REFERENCES_MAX:
         raise Refused("oversized", f"at most {LOG_REFERENCES_MAX} entries are looked up in one call")
     published = transparency.published(connection)
     if published is None:
-        return hub_service_pb2.GetInclusionResponse(inclusions=[log_pb2.LogInclusion()] * len(request.entries))
-    return hub_service_pb2.GetInclusionResponse(
-        checkpoint=published.note, inclusions=[_where(connection, entry, published.size) for entry in request.entries]
+        return hub_service_pb2.GetCheckpointResponse(inclusions=[log_pb2.LogInclusion()] * len(request.entries))
+    return hub_service_pb2.GetCheckpointResponse(
+        checkpoint=published.note,
+        consistency=transparency.consistency(connection, request.held_size, published.size),
+        inclusions=[_where(connection, entry, published.size) for entry in request.entries],
     )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from waypost.crypto.errors import EnvelopeError
 from waypost.crypto.freshness import header_from_payload
-from waypost.hub import mailbox
+from waypost.hub import mailbox, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import SeenStore, add_audit
 from waypost.hub.errors import Refused
@@ -26,7 +26,7 @@ from waypost.hub.mailbox import MailKind
 from waypost.hub.posted import Posted
 from waypost.hub.routing import verify_from_member
 from waypost.protocol.errors import RosterError
-from waypost.v1 import envelope_pb2
+from waypost.v1 import envelope_pb2, log_pb2
 
 _NO_CHECK = b""
 """Stands where mail names its check: this mail belongs to none."""
@@ -50,5 +50,7 @@ def accept(connection: Connection, envelope: envelope_pb2.Envelope, posted: Post
     if mailbox.full(connection, recipient, MAIL_WAITING_MAX):
         raise Refused("mailbox-full", "the recipient has more mail waiting than it may have")
     mailbox.put(connection, recipient, MailKind.MESSAGE, _NO_CHECK, envelope.SerializeToString(), header.expires_at_ms)
-    add_audit(connection, now_ms, Event.MESSAGE_PASSED, "", hashlib.sha256(verified.payload).hexdigest())
+    digest = hashlib.sha256(verified.payload).digest()
+    add_audit(connection, now_ms, Event.MESSAGE_PASSED, "", digest.hex())
+    transparency.append(connection, log_pb2.LOG_KIND_NOTICE, digest, now_ms)
     return (recipient,)

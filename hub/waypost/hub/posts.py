@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
-from waypost.hub import answers, facts, passing, watches
+from waypost.hub import answers, disclosure_heads, facts, passing, watches
 from waypost.hub.errors import Refused
 from waypost.hub.posted import Posted
 from waypost.protocol import names
@@ -33,6 +33,7 @@ def _answer(connection: Connection, envelope: envelope_pb2.Envelope, posted: Pos
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         names.ANSWER: _answer,
+        names.DISCLOSURE_HEAD: disclosure_heads.accept,
         **dict.fromkeys(facts.AUTHOR_ROLES, facts.accept_fact),
         names.WATCH_REGISTRATION: watches.accept,
         names.NOTICE: passing.accept,

@@ -239,3 +239,13 @@ log_checkpoints: Final = Table(
     Column("cosigned_at_ms", BigInteger, nullable=False),
 )
 """The newest cosigned checkpoints, notes with both signatures."""
+
+disclosure_heads: Final = Table(
+    "disclosure_heads",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("ori", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("disclosure_heads_by_member", "ori", "at_ms"),
+)
+"""Whose head each entry of that kind is: what a member's disclosure log must contain when it is audited."""

@@ -187,17 +187,10 @@ class HubService(HubServiceServicer):
     async def GetCheckpoint(  # noqa: N802 - the protocol's name
         self, request: hub_service_pb2.GetCheckpointRequest, context: Context
     ) -> hub_service_pb2.GetCheckpointResponse:
-        """The newest cosigned checkpoint."""
-        await self._member(context)
-        return await self._hub.database.run(lambda c: log_answers.checkpoint(c, request))
-
-    async def GetInclusion(  # noqa: N802 - the protocol's name
-        self, request: hub_service_pb2.GetInclusionRequest, context: Context
-    ) -> hub_service_pb2.GetInclusionResponse:
-        """Where entries stand."""
+        """The newest cosigned checkpoint, and where entries stand under it."""
         await self._member(context)
         try:
-            return await self._hub.database.run(lambda c: log_answers.inclusion(c, request))
+            return await self._hub.database.run(lambda c: log_answers.answer(c, request))
         except Refused as error:
             await abort(context, error)
 

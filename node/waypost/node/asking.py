@@ -42,7 +42,7 @@ from waypost.protocol import limits, names
 from waypost.protocol.commitments import commit
 from waypost.protocol.errors import RosterError
 from waypost.protocol.roster import Roster
-from waypost.v1 import check_pb2, envelope_pb2, hub_service_pb2, index_pb2
+from waypost.v1 import check_pb2, envelope_pb2, hub_service_pb2, index_pb2, log_pb2
 
 QUEUED, READY, SUBMITTED, PARTIAL = "queued", "ready", "submitted", "partial"
 ANSWERED, EXPIRED, FAILED = "answered", "expired", "failed"
@@ -182,7 +182,9 @@ def _take_receipt(store: Store, envelope: envelope_pb2.Envelope, own: Asker, now
                 updated_at_ms=now_ms,
             )
         )
+        store.transparency.want(log_pb2.LOG_KIND_RECEIPT, hashlib.sha256(verified.payload).digest(), now_ms)
         if check.state == READY:
+            store.transparency.want(log_pb2.LOG_KIND_CHECK, receipt.request_digest, now_ms)
             store.audit.add(AuditEntry(now_ms, Event.CHECK_SUBMITTED, json.loads(check.request_json)["staff"]))
     return check.id
 

@@ -31,6 +31,9 @@ class Event(StrEnum):
     RECORDS_ANNOUNCED = "records-announced"
     EVALUATION_REFUSED = "evaluation-refused"
     CERTIFICATE_RENEWED = "certificate-renewed"
+    LOG_REFUSED = "log-refused"
+    LOG_FORKED = "log-forked"
+    LOG_RESOLVED = "log-resolved"
     KEY_CHANGED = "key-changed"
     FACT_STATED = "fact-stated"
     FACT_RECEIVED = "fact-received"
@@ -66,6 +69,9 @@ MEANING: dict[Event, str] = {
     Event.WATCH_ENDED: "A watch's time is over; subject: the watch.",
     Event.RECORDS_ANNOUNCED: "Records may be shared from now on, and watchers are told; detail: how many officers.",
     Event.EVALUATION_REFUSED: "Making tokens was refused or failed; detail: the reason.",
+    Event.LOG_REFUSED: "A checkpoint or proof of the hub's log was refused; detail: the reason. It is asked for again.",
+    Event.LOG_FORKED: "The hub's log is not the one it showed before, or lacks an entry; detail: the reason.",
+    Event.LOG_RESOLVED: "Staff trusts the hub's log again; detail: the reason given.",
     Event.CERTIFICATE_RENEWED: "The node has a fresh certificate.",
     Event.KEY_CHANGED: "The node's signing key was changed under the old one's signature; subject: its ORI.",
     Event.FACT_STATED: "The agency signed a fact of compliance; subject: whom it is about; detail: its kind.",

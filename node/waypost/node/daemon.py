@@ -17,10 +17,12 @@ from typing import Final
 from waypost.crypto.keystore import Keystore
 from waypost.node import changing
 from waypost.node.audit import Event
+from waypost.node.disclosure_heads import DisclosureHeads
 from waypost.node.errors import LinkError, Refused
 from waypost.node.hub_client import HubClient
 from waypost.node.index_upkeep import IndexUpkeep
 from waypost.node.link import PROTOCOL, Link, LinkEvents, LinkState
+from waypost.node.log_watch import LogWatch
 from waypost.node.performing import Performing
 from waypost.node.postal import Postal
 from waypost.node.running import RETRY_S, TROUBLE_STATE, Running, now_ms
@@ -45,6 +47,8 @@ class Daemon:
         self._checks = Performing(node)
         self._watches = WatchUpkeep(node)
         self._notices = SendingNotices(node)
+        self._log = LogWatch(node)
+        self._heads = DisclosureHeads(node)
         events = LinkEvents(self._hello, self._attached, self._frame, self._detached)
         node.link = self._link = Link(self._connect, events)
 
@@ -56,6 +60,8 @@ class Daemon:
             self._checks.step,
             self._watches.step,
             self._notices.step,
+            self._log.step,
+            self._heads.step,
             self._tidy,
         )
 

@@ -98,6 +98,13 @@ class HubClient:
             raise told(error) from error
         return response.sealing_public_key
 
+    async def checkpoint(self, request: hub_service_pb2.GetCheckpointRequest) -> hub_service_pb2.GetCheckpointResponse:
+        """HubService.GetCheckpoint."""
+        try:
+            return await self.stub.GetCheckpoint(request, timeout=CALL_TIMEOUT_S)
+        except aio.AioRpcError as error:
+            raise told(error) from error
+
     async def renew_certificate_if_due(self, ori: str) -> bool:
         """Fetch a fresh certificate when two thirds of the present one's life are over; the next channel shows it."""
         path = certificate_path(self._home)

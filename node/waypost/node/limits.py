@@ -163,6 +163,9 @@ OUTBOX_MESSAGES_MAX: Final = 100_000
 REPLAY_MESSAGES_MAX: Final = 5_000_000
 """Messages the replay store remembers: 45 days at more than one a second, about 400 MB; a full one refuses."""
 
+LOG_CONFLICTS_KEPT: Final = 100
+"""Evidence kept against the hub's log: one piece proves the fork, more must not fill the disk."""
+
 TIMELINESS_RECORDS_MIN: Final = 10
 """Fewest records of which a figure of timeliness is told: of fewer it would tell about each."""
 

@@ -6,12 +6,14 @@ stands in no entry is refused as `wrong-type`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from google.protobuf.message import DecodeError
 
+from waypost.crypto.envelope import parse_envelope
 from waypost.crypto.errors import EnvelopeError
 from waypost.node import asking, noticed, noticing, stating, watching
 from waypost.node.errors import Refused
@@ -19,7 +21,7 @@ from waypost.node.receiver import Receiver
 from waypost.node.store import Store
 from waypost.protocol import names
 from waypost.protocol.errors import RosterError
-from waypost.v1 import envelope_pb2
+from waypost.v1 import envelope_pb2, log_pb2
 
 Handler: TypeAlias = Callable[[Store, envelope_pb2.Envelope, Receiver], object]
 
@@ -62,16 +64,37 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
 )
 
 
+LOGGED: Final = MappingProxyType(
+    {
+        names.ANSWER: log_pb2.LOG_KIND_ANSWER,
+        names.NOTICE: log_pb2.LOG_KIND_NOTICE,
+        names.NOTICE_TAKEN: log_pb2.LOG_KIND_NOTICE,
+        names.DISCLOSURE_HEAD: log_pb2.LOG_KIND_DISCLOSURE_HEAD,
+    }
+)
+"""Posts that the hub logs, under the digest of their payload."""
+
+
 def settle(store: Store, post_id: int, *, accepted: bool, reason: str, now_ms: int) -> None:
     """The hub has said what became of a post: its subject is told, and it leaves the outbox, in one transaction."""
     with store.writing():
         message = store.outbox.get(post_id)
         if message is None:
             return
+        if accepted:
+            _want_entry(store, message.envelope, now_ms)
         settled = SETTLED.get(message.kind)
         if settled is not None:
             settled(store, message.reference, accepted=accepted, reason=reason, now_ms=now_ms)
         store.outbox.remove(post_id)
+
+
+def _want_entry(store: Store, posted: bytes, now_ms: int) -> None:
+    """The hub owes an entry in its log for this post; log_watch collects the proof."""
+    envelope = parse_envelope(posted)
+    kind = LOGGED.get(envelope.payload_type)
+    if kind is not None:
+        store.transparency.want(kind, hashlib.sha256(envelope.payload).digest(), now_ms)
 
 
 def take(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> None:

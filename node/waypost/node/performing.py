@@ -34,6 +34,7 @@ class Performing:
         if not waiting:
             await asyncio.sleep(POLL_S)
             return
+        self._node.require_trusted_log()
         results = await asyncio.gather(*(self._perform(check) for check in waiting), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

@@ -64,6 +64,7 @@ class Running:
         self.client: HubClient | None = None
         self.link: Link | None = None
         self.attached = asyncio.Event()
+        self.log_distrusted = bool(store.transparency.conflicts())
         self.load_policies()
 
     @property
@@ -87,6 +88,11 @@ class Running:
         if self.client is None or self.link is None:
             raise LinkError("the node is not connected to the hub", hint="it tries again by itself")
         return self.client, self.link
+
+    def require_trusted_log(self) -> None:
+        """LinkError while the hub's transparency log is not trusted."""
+        if self.log_distrusted:
+            raise LinkError("the hub's log is not the one it showed before", hint="see: waypost-node log show")
 
     def evaluator(self, client: HubClient) -> Evaluator:
         """Who makes tokens."""

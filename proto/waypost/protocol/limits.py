@@ -123,6 +123,15 @@ ROUND_GRACE_MS: Final = 7 * DAY_MS
 RECEIPT_FILE_BYTES_MAX: Final = 1024 * 1024
 """Largest file of a logged receipt: a check that matched a thousand members has a receipt of 60 KB."""
 
+DISCLOSURE_HEAD_LIFETIME_MS: Final = 30 * DAY_MS
+"""Life of a posted head: it waits in the outbox while the hub is away."""
+
+DISCLOSURE_HEAD_INTERVAL_MS: Final = DAY_MS
+"""How often a node binds itself to its disclosure log: what it rewrites within a day, nobody can tell."""
+
+LOG_REFERENCES_MAX: Final = 64
+"""Entries whose places are asked for in one call: 64 proofs of a tree of a billion entries are 64 KiB."""
+
 LOG_MERGE_DELAY_MS: Final = 10 * MINUTE_MS
 """A checkpoint cosigned this long after an event must hold its entry: the hub logs within seconds, clocks differ by two
 minutes."""

@@ -38,6 +38,7 @@ ACCUSING: Final = frozenset({"rolled-back", "split-view", "entry-missing"})
 
 _LABEL: Final = "waypost-log/v1"
 _REFUSAL_LABEL: Final = b"waypost/v1/refusal\n"
+_HEAD_LABEL: Final = b"waypost/v1/disclosure-head\n"
 _NAME_HEX: Final = 32
 _ENTRY: Final = re.compile(rf"{_LABEL} ([a-z-]{{1,40}}) (0|[1-9][0-9]{{0,18}}) ([0-9a-f]{{64}})\n")
 
@@ -81,6 +82,11 @@ def parse_entry(data: bytes) -> Entry:
 def refusal_digest(refused: bytes, reason: str) -> bytes:
     """The digest of a refusal: of what was refused (SHA-256 of its payload), and why."""
     return hashlib.sha256(_REFUSAL_LABEL + refused + reason.encode()).digest()
+
+
+def head_commitment(salt: bytes, entries: int, head: bytes) -> bytes:
+    """What a member binds itself to: `entries` disclosures and their chain's end; the salt (32 bytes) hides both."""
+    return hashlib.sha256(_HEAD_LABEL + salt + entries.to_bytes(8) + head).digest()
 
 
 @dataclass(frozen=True, slots=True)

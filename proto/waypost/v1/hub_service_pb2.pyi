@@ -403,21 +403,27 @@ Global___GetSealingKeyResponse: _TypeAlias = GetSealingKeyResponse  # noqa: Y015
 
 @_typing.final
 class GetCheckpointRequest(_message.Message):
-    """What the caller holds."""
+    """What the caller holds, and which entries it wants to find."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     HELD_SIZE_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
     held_size: _builtins.int
     """Size of the newest checkpoint it has accepted; 0 for none."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogReference]:
+        """At most 64."""
+
     def __init__(
         self,
         *,
         held_size: _builtins.int = ...,
+        entries: _abc.Iterable[_log_pb2.LogReference] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_size", b"held_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "held_size", b"held_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -431,74 +437,28 @@ class GetCheckpointResponse(_message.Message):
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_FIELD_NUMBER: _builtins.int
+    INCLUSIONS_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.bytes
     """The signed note; empty while there is none."""
     @_builtins.property
     def consistency(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The consistency proof from held_size (RFC 9162 section 2.1.4); empty for 0, for the same size, and for a smaller one."""
 
+    @_builtins.property
+    def inclusions(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogInclusion]:
+        """One for each entry asked for, in that order; the proofs lead to this checkpoint."""
+
     def __init__(
         self,
         *,
         checkpoint: _builtins.bytes = ...,
         consistency: _abc.Iterable[_builtins.bytes] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consistency", b"consistency"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015
-
-@_typing.final
-class GetInclusionRequest(_message.Message):
-    """Which entries."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENTRIES_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogReference]:
-        """At most 64."""
-
-    def __init__(
-        self,
-        *,
-        entries: _abc.Iterable[_log_pb2.LogReference] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetInclusionRequest: _TypeAlias = GetInclusionRequest  # noqa: Y015
-
-@_typing.final
-class GetInclusionResponse(_message.Message):
-    """Where they stand."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CHECKPOINT_FIELD_NUMBER: _builtins.int
-    INCLUSIONS_FIELD_NUMBER: _builtins.int
-    checkpoint: _builtins.bytes
-    """The signed note of the checkpoint that the proofs lead to; empty while there is none."""
-    @_builtins.property
-    def inclusions(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogInclusion]:
-        """One for each entry asked for, in that order."""
-
-    def __init__(
-        self,
-        *,
-        checkpoint: _builtins.bytes = ...,
         inclusions: _abc.Iterable[_log_pb2.LogInclusion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "inclusions", b"inclusions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consistency", b"consistency", "inclusions", b"inclusions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetInclusionResponse: _TypeAlias = GetInclusionResponse  # noqa: Y015
+Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015

@@ -75,11 +75,6 @@ class HubServiceStub:
                 request_serializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
-        self.GetInclusion = channel.unary_unary(
-                '/waypost.v1.HubService/GetInclusion',
-                request_serializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionRequest.SerializeToString,
-                response_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionResponse.FromString,
-                _registered_method=True)
         self.GetSealingKey = channel.unary_unary(
                 '/waypost.v1.HubService/GetSealingKey',
                 request_serializer=waypost_dot_v1_dot_hub__service__pb2.GetSealingKeyRequest.SerializeToString,
@@ -142,14 +137,8 @@ class HubServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheckpoint(self, request, context):
-        """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetInclusion(self, request, context):
-        """Where entries stand in the transparency log.
+        """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds, and
+        where entries stand under it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,11 +193,6 @@ def add_HubServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointRequest.FromString,
                     response_serializer=waypost_dot_v1_dot_hub__service__pb2.GetCheckpointResponse.SerializeToString,
-            ),
-            'GetInclusion': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetInclusion,
-                    request_deserializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionRequest.FromString,
-                    response_serializer=waypost_dot_v1_dot_hub__service__pb2.GetInclusionResponse.SerializeToString,
             ),
             'GetSealingKey': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSealingKey,
@@ -433,33 +417,6 @@ class HubService:
             '/waypost.v1.HubService/GetCheckpoint',
             waypost_dot_v1_dot_hub__service__pb2.GetCheckpointRequest.SerializeToString,
             waypost_dot_v1_dot_hub__service__pb2.GetCheckpointResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetInclusion(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/waypost.v1.HubService/GetInclusion',
-            waypost_dot_v1_dot_hub__service__pb2.GetInclusionRequest.SerializeToString,
-            waypost_dot_v1_dot_hub__service__pb2.GetInclusionResponse.FromString,
             options,
             channel_credentials,
             insecure,

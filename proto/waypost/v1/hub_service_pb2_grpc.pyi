@@ -50,9 +50,9 @@ class HubServiceStub:
     RenewCertificate: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.RenewCertificateRequest, _hub_service_pb2.RenewCertificateResponse]
     """A fresh certificate for the caller."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.GetCheckpointRequest, _hub_service_pb2.GetCheckpointResponse]
-    """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds."""
-    GetInclusion: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.GetInclusionRequest, _hub_service_pb2.GetInclusionResponse]
-    """Where entries stand in the transparency log."""
+    """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds, and
+    where entries stand under it.
+    """
     GetSealingKey: _grpc.UnaryUnaryMultiCallable[_hub_service_pb2.GetSealingKeyRequest, _hub_service_pb2.GetSealingKeyResponse]
     """A member's sealing public key, which the roster names by digest."""
 
@@ -78,9 +78,9 @@ class HubServiceAsyncStub(HubServiceStub):
     RenewCertificate: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.RenewCertificateRequest, _hub_service_pb2.RenewCertificateResponse]  # type: ignore[assignment]
     """A fresh certificate for the caller."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.GetCheckpointRequest, _hub_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
-    """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds."""
-    GetInclusion: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.GetInclusionRequest, _hub_service_pb2.GetInclusionResponse]  # type: ignore[assignment]
-    """Where entries stand in the transparency log."""
+    """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds, and
+    where entries stand under it.
+    """
     GetSealingKey: _aio.UnaryUnaryMultiCallable[_hub_service_pb2.GetSealingKeyRequest, _hub_service_pb2.GetSealingKeyResponse]  # type: ignore[assignment]
     """A member's sealing public key, which the roster names by digest."""
 
@@ -151,15 +151,9 @@ class HubServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _hub_service_pb2.GetCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_hub_service_pb2.GetCheckpointResponse, _abc.Awaitable[_hub_service_pb2.GetCheckpointResponse]]:
-        """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds."""
-
-    @_abc_1.abstractmethod
-    def GetInclusion(
-        self,
-        request: _hub_service_pb2.GetInclusionRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_hub_service_pb2.GetInclusionResponse, _abc.Awaitable[_hub_service_pb2.GetInclusionResponse]]:
-        """Where entries stand in the transparency log."""
+        """The newest checkpoint that the trustee has cosigned, with proof that it continues the one the caller holds, and
+        where entries stand under it.
+        """
 
     @_abc_1.abstractmethod
     def GetSealingKey(

@@ -49,7 +49,7 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     LOG_KIND_RECEIPT: _LogKind.ValueType  # 6
     """"receipt": SHA-256 of a Receipt's payload."""
     LOG_KIND_NOTICE: _LogKind.ValueType  # 7
-    """"notice": SHA-256 of a notice's payload."""
+    """"notice": SHA-256 of the payload of a notice, or of its acknowledgement."""
     LOG_KIND_ROUND: _LogKind.ValueType  # 8
     """"round": SHA-256 of an aggregate round's payload."""
     LOG_KIND_RELEASE: _LogKind.ValueType  # 9
@@ -75,7 +75,7 @@ LOG_KIND_REFUSAL: LogKind.ValueType  # 5
 LOG_KIND_RECEIPT: LogKind.ValueType  # 6
 """"receipt": SHA-256 of a Receipt's payload."""
 LOG_KIND_NOTICE: LogKind.ValueType  # 7
-""""notice": SHA-256 of a notice's payload."""
+""""notice": SHA-256 of the payload of a notice, or of its acknowledgement."""
 LOG_KIND_ROUND: LogKind.ValueType  # 8
 """"round": SHA-256 of an aggregate round's payload."""
 LOG_KIND_RELEASE: LogKind.ValueType  # 9

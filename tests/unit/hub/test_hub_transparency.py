@@ -83,21 +83,21 @@ def test_places_and_proofs_hold_against_the_published_checkpoint_alone(engine: E
         publish(connection, 5)
         wanted = [log_pb2.LogReference(kind=each.kind, digest=each.digest) for each in (ENTRIES[3], ENTRIES[6])]
         wanted.append(log_pb2.LogReference(kind=log_pb2.LOG_KIND_ANSWER, digest=ENTRIES[3].digest))
-        answer = log_answers.inclusion(connection, hub_service_pb2.GetInclusionRequest(entries=wanted))
+        request = hub_service_pb2.GetCheckpointRequest(held_size=2, entries=wanted)
+        answer = log_answers.answer(connection, request)
         first, late, other_kind = answer.inclusions
-        proven = log_answers.checkpoint(connection, hub_service_pb2.GetCheckpointRequest(held_size=2))
     checkpoint = Log.of(ENTRIES[:5]).checkpoint()
     assert (first.included, first.index, first.at_ms) == (True, 3, ENTRIES[3].at_ms)
     verify_inclusion(merkle.leaf_hash(ENTRIES[3].to_bytes()), 3, 5, first.proof, checkpoint.root)
     assert not late.included
     assert not other_kind.included
-    verify_consistency(2, 5, proven.consistency, Log.of(ENTRIES[:2]).checkpoint().root, checkpoint.root)
+    verify_consistency(2, 5, answer.consistency, Log.of(ENTRIES[:2]).checkpoint().root, checkpoint.root)
 
 
 def test_more_references_than_one_call_takes_are_refused(engine: Engine) -> None:
-    request = hub_service_pb2.GetInclusionRequest(entries=[log_pb2.LogReference()] * 65)
+    request = hub_service_pb2.GetCheckpointRequest(entries=[log_pb2.LogReference()] * 65)
     with pytest.raises(Refused, match="at most 64"), engine.begin() as connection:
-        log_answers.inclusion(connection, request)
+        log_answers.answer(connection, request)
 
 
 def test_a_gap_in_the_entries_is_found_when_they_are_read(engine: Engine) -> None:

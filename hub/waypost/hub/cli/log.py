@@ -1,4 +1,4 @@
-"""`waypost-hub log show | export | verify`: the transparency log, and that nobody has rewritten it."""
+"""`waypost-hub log show | export | verify | heads`: the transparency log, and that nobody has rewritten it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from sqlalchemy import Connection
 
 from waypost.crypto.tlog.merkle import Frontier, leaf_hash
-from waypost.hub import settings, transparency
+from waypost.hub import disclosure_heads, settings, transparency
 from waypost.hub.database import open_engine
 from waypost.hub.errors import SettingsError
 from waypost.protocol.errors import TransparencyError
@@ -94,6 +94,24 @@ def verify(
     typer.echo(f"The log is whole: {checkpoint.size} entries, cosigned by the trustee at {cosigned}.")
     for word, count in sorted(counts.items()):
         typer.echo(f"  {word:<16} {count}")
+
+
+@app.command("heads")
+def heads(
+    ori: Annotated[str, typer.Argument(help="A member's ORI.")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """List the heads of a member's disclosure log: what that log must contain when it is audited."""
+    place = settings.Home(home)
+    engine = open_engine(settings.database_url(place, settings.read_settings(place)))
+    with engine.begin() as connection:
+        found = disclosure_heads.digests_of(connection, ori)
+    for at_ms, digest in found:
+        if as_json:
+            typer.echo(json.dumps({"at_ms": at_ms, "digest": digest.hex()}))
+        else:
+            typer.echo(f"{datetime.fromtimestamp(at_ms / 1000, UTC).strftime('%Y-%m-%d %H:%M:%S')}  {digest.hex()}")
 
 
 def register(parent: typer.Typer) -> None:

@@ -11,8 +11,10 @@ from waypost.node.cli import (
     check,
     checks,
     credential,
+    disclosures,
     import_,
     keys,
+    log,
     notices,
     officers,
     process,
@@ -20,6 +22,7 @@ from waypost.node.cli import (
     records,
     rights,
     statements,
+    verify,
     watch,
 )
 from waypost.node.errors import NodeError
@@ -48,6 +51,9 @@ _MODULES = (
     record_changes,
     statements,
     notices,
+    log,
+    disclosures,
+    verify,
 )
 for module in _MODULES:
     module.register(app)

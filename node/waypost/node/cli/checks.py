@@ -84,16 +84,17 @@ def save_receipt(
     home: HomeOption,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Write a check's signed receipt to a file."""
+    """Write a check's signed receipt, with the proof that it is in the hub's log, to a file that anybody can verify."""
     from waypost.node import settings
     from waypost.node.errors import CheckError
+    from waypost.node.receipt_files import receipt_file
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
         held = store.checks.get(_find(store, check))
-    if held is None or held.receipt is None:
-        raise CheckError("the hub has not taken this check yet, so there is no receipt", hint="try again later")
-    output.write_bytes(held.receipt)
-    typer.echo(f"Wrote {output}.")
+        if held is None or held.receipt is None:
+            raise CheckError("the hub has not taken this check yet, so there is no receipt", hint="try again later")
+        output.write_bytes(receipt_file(store, held.receipt))
+    typer.echo(f"Wrote {output}. Anybody can verify it with: waypost-node verify {output}")
 
 
 def _find(store: Store, text: str) -> bytes:

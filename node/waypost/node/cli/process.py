@@ -116,6 +116,7 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
             "index_agreed": bool(joined and agreed_at_ms and not due and not unregistered),
             "index_agreed_at": _moment(agreed_at_ms),
             "tokens": store.tokens.count(epoch),
+            "log_trusted": not store.transparency.conflicts(),
             "outbox": store.outbox.count(),
             "attestation": _attestation(store),
             "checks_open": len(store.checks.in_states(asking.OPEN_STATES)),

@@ -13,6 +13,7 @@ from typing import Final, Self
 from waypost.node.errors import StoreError
 from waypost.node.store.batches import Batch, BatchRepository
 from waypost.node.store.books import AuditEntry, AuditRepository, DisclosedRecord, Disclosure, DisclosureRepository
+from waypost.node.store.chain import ChainRepository, DisclosureChain, KeptHead
 from waypost.node.store.changes import ChangeRepository, Expungement, RecordChange
 from waypost.node.store.checks import CheckRepository, StoredAnswer, StoredCheck
 from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
@@ -30,6 +31,7 @@ from waypost.node.store.sightings import SightingRepository
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
+from waypost.node.store.transparency import Conflict, KeptProof, TransparencyRepository, WantedEntry
 from waypost.node.store.watches import StoredWatch, WatchRepository
 
 __all__ = [
@@ -37,10 +39,12 @@ __all__ = [
     "AuditEntry",
     "Batch",
     "Chain",
+    "Conflict",
     "DecidedPair",
     "Decision",
     "DisclosedRecord",
     "Disclosure",
+    "DisclosureChain",
     "EmploymentKey",
     "Expungement",
     "HeldConduct",
@@ -49,6 +53,8 @@ __all__ = [
     "ImportedFile",
     "IndexedPerson",
     "KeptDispute",
+    "KeptHead",
+    "KeptProof",
     "Links",
     "OfficerConduct",
     "OfficerEmployment",
@@ -66,6 +72,7 @@ __all__ = [
     "StoredRoster",
     "StoredWatch",
     "TokenHit",
+    "WantedEntry",
 ]
 
 _KEY_PROOF: Final = "column-key-digest"
@@ -98,6 +105,8 @@ class Store:
         self.checks = CheckRepository(database, cipher)
         self.watches = WatchRepository(database, cipher)
         self.state = StateRepository(database)
+        self.chain = ChainRepository(database)
+        self.transparency = TransparencyRepository(database)
 
     @classmethod
     def open(cls, path: Path, column_key: bytes) -> Store:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from waypost.node.store.chain import extend
 from waypost.node.store.database import NodeDatabase, Row
 
 
@@ -45,7 +46,13 @@ class DisclosureRepository:
         self._db = database
 
     def add(self, disclosure: Disclosure) -> int:
-        """Enter one; its number."""
+        """Enter one, and bind it into the chain (chain.py); its number."""
+        with self._db.writing():
+            number = self._insert(disclosure)
+            extend(self._db, number)
+        return number
+
+    def _insert(self, disclosure: Disclosure) -> int:
         records = json.dumps([[record.record_key, record.version] for record in disclosure.records])
         return self._db.insert(
             f"INSERT INTO disclosures ({_DISCLOSURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from waypost.crypto.envelope import parse_envelope
 from waypost.node.errors import StoreError
 from waypost.node.limits import OUTBOX_MESSAGES_MAX, REPLAY_MESSAGES_MAX
 from waypost.node.store.database import NodeDatabase
+from waypost.protocol.roster import parse_roster
 
 
 class ReplayRepository:
@@ -115,3 +117,9 @@ class RosterRepository:
         """A certain version."""
         row = self._db.row("SELECT version, envelope, accepted_at_ms FROM roster WHERE version = ?", (version,))
         return StoredRoster(*row) if row else None
+
+    def keys_of(self, ori: str) -> frozenset[bytes]:
+        """Every signing key that the held rosters give a member."""
+        rosters = (parse_roster(parse_envelope(row[0]).payload) for row in self._db.rows("SELECT envelope FROM roster"))
+        members = (roster.member(ori) for roster in rosters)
+        return frozenset(member.signing_public_key for member in members if member is not None)
