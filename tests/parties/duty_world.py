@@ -150,6 +150,7 @@ class World:
             sealing_key=party.sealing,
             roster=self.roster(),
             policies=None,
+            windows=Windows(),
             now_ms=self.now_ms,
         )
 

@@ -99,6 +99,18 @@ class Keystore:
             self._secrets = previous
             raise
 
+    def remove(self, name: str) -> None:
+        """Forget one secret for good; without effect when there is none of that name."""
+        if name not in self._secrets:
+            return
+        previous = dict(self._secrets)
+        del self._secrets[name]
+        try:
+            self._save()
+        except KeystoreError:
+            self._secrets = previous
+            raise
+
     def change_passphrase(self, old: str, new: str) -> None:
         """Put the file under another passphrase; the old file stays as it is unless everything went well."""
         if _stretch(old, self._salt) != self._key:

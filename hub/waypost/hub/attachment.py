@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from grpc import aio
 from sqlalchemy import Connection
 
-from waypost.hub import answers, index, mailbox, members, posts, reconciliations
+from waypost.hub import answers, index, mailbox, members, posts, reconciliations, round_answers
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import Refused
@@ -124,6 +124,7 @@ class Attachment:
             mail = mailbox.take(connection, ori, taken.mail_id)
             if mail is None:
                 return None
+            round_answers.mail_refused(connection, mail, ori, reason, moment)
             return answers.query_taken(connection, mail, ori, reason, key=key, now_ms=moment)
 
         asker = await self._hub.database.run(work)

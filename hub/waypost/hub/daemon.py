@@ -39,6 +39,7 @@ from waypost.hub.limits import (
 from waypost.hub.links import Links
 from waypost.hub.members import RosterRoots
 from waypost.hub.registrar import Registrar
+from waypost.hub.round_keeper import RoundKeeper
 from waypost.hub.service import Hub, HubService, now_ms
 from waypost.hub.settings import (
     Home,
@@ -126,6 +127,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
     tasks.append(asyncio.create_task(_sign_reconciliations(hub)))
     log = Checkpoints(database, link, key, log_keys(key.public, trustee.signing_key))
     tasks.append(asyncio.create_task(log.keep()))
+    tasks.append(asyncio.create_task(RoundKeeper(hub, keystore).run()))
     await stop.wait()
     for task in tasks:
         task.cancel()

@@ -81,6 +81,20 @@ SUSPENDED_RETRY_AFTER_MS: Final = HOUR_MS
 SUPERSEDED_RETRY_AFTER_MS: Final = MINUTE_MS
 """What a Goodbye asks a node to wait."""
 
+ROUND_RHO_MILLIONTHS_PER_YEAR: Final = 500_000
+"""Privacy loss that a state's members bear in a year by the hub's ledger: rho 0.5; the trustee keeps its own."""
+
+ROUND_POLL_S: Final = 0.5
+ROUND_RETRY_S: Final = 3.0
+"""How soon a round's next step is looked for; the same while the trustee is away."""
+
+ROUND_ANSWERS_PER_STEP: Final = 256
+"""Answers read and added up at a time: 256 vectors of 500 cells are 1 MB."""
+
+ROUND_CLOSE_TIMEOUT_S: Final = 600.0
+"""Longest wait for the trustee's half: 18,000 shares take it half a minute on one core."""
+
+ROUNDS_SHOWN: Final = 50
 AUDIT_ENTRIES_SHOWN: Final = 50
 SEEN_KEPT_MS: Final = CHECK_LIFETIME_MS
 BUSY_TIMEOUT_S: Final = 10.0

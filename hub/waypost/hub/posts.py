@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
-from waypost.hub import answers, disclosure_heads, facts, passing, watches
+from waypost.hub import answers, disclosure_heads, facts, passing, round_answers, watches
 from waypost.hub.errors import Refused
 from waypost.hub.posted import Posted
 from waypost.protocol import names
@@ -38,6 +38,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         names.WATCH_REGISTRATION: watches.accept,
         names.NOTICE: passing.accept,
         names.NOTICE_TAKEN: passing.accept,
+        names.ROUND_ANSWER: round_answers.accept_answer,
     }
 )
 

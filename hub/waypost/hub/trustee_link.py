@@ -41,7 +41,8 @@ class TrusteeLink:
         self._certificate = b""
         self._channel: aio.Channel | None = None
 
-    def _stub(self) -> TrusteeServiceAsyncStub:
+    def channel(self) -> aio.Channel:
+        """The connection, with a certificate in its time."""
         now = utc_now()
         if self._channel is None or pki.renewal_due(self._certificate, now=now):
             request = pki.make_csr(self._key, names.HUB)
@@ -53,7 +54,10 @@ class TrusteeLink:
             # gRPC's own back-off grows to two minutes: a trustee that is back should be found within seconds.
             options += [("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS)]
             self._channel = aio.secure_channel(self._address, credentials, options=options)
-        return TrusteeServiceStub(self._channel)
+        return self._channel
+
+    def _stub(self) -> TrusteeServiceAsyncStub:
+        return TrusteeServiceStub(self.channel())
 
     async def close(self) -> None:
         """Close the connection."""
@@ -66,7 +70,7 @@ class TrusteeLink:
         try:
             response = await self._stub().EvaluateHalf(message, timeout=TRUSTEE_TIMEOUT_S)
         except aio.AioRpcError as error:
-            raise _told(error) from error
+            raise told(error) from error
         return response.evaluation
 
     async def cosign(self, proposal: envelope_pb2.Envelope) -> envelope_pb2.Envelope:
@@ -75,7 +79,7 @@ class TrusteeLink:
         try:
             response = await self._stub().CosignRoster(message, timeout=TRUSTEE_TIMEOUT_S)
         except aio.AioRpcError as error:
-            raise _told(error) from error
+            raise told(error) from error
         return response.roster
 
     async def cosign_checkpoint(
@@ -88,7 +92,7 @@ class TrusteeLink:
         try:
             return await self._stub().CosignCheckpoint(message, timeout=TRUSTEE_TIMEOUT_S)
         except aio.AioRpcError as error:
-            raise _told(error) from error
+            raise told(error) from error
 
     async def index_key(self, epoch: int) -> bytes:
         """The trustee's public index key of an epoch, 32 bytes."""
@@ -96,11 +100,12 @@ class TrusteeLink:
         try:
             response = await self._stub().GetIndexKey(message, timeout=TRUSTEE_TIMEOUT_S)
         except aio.AioRpcError as error:
-            raise _told(error) from error
+            raise told(error) from error
         return response.public_key
 
 
-def _told(error: aio.AioRpcError) -> Refused | TrusteeUnavailable:
+def told(error: aio.AioRpcError) -> Refused | TrusteeUnavailable:
+    """What a failed call means."""
     details = error.details() or ""
     if error.code() in _UNAVAILABLE:
         return TrusteeUnavailable("the trustee cannot be reached", hint="try again in a minute")

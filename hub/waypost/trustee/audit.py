@@ -17,6 +17,14 @@ class Event(StrEnum):
     EVALUATION_REFUSED = "evaluation-refused"
     BUDGET_SET = "budget-set"
     INDEX_KEY_MADE = "index-key-made"
+    ROUND_COUNTERSIGNED = "round-countersigned"
+    ROUND_REFUSED = "round-refused"
+    ROUND_CLOSED = "round-closed"
+    ROUND_CLOSE_REFUSED = "round-close-refused"
+    ROUND_RELEASED = "round-released"
+    ROUND_RESULT_REFUSED = "round-result-refused"
+    ROUND_ABANDONED = "round-abandoned"
+    ROUND_BUDGET_SET = "round-budget-set"
     CALLER_REFUSED = "caller-refused"
     CALL_MALFORMED = "call-malformed"
     CHECKPOINT_REFUSED = "checkpoint-refused"
@@ -34,5 +42,13 @@ MEANING: dict[Event, str] = {
     Event.INDEX_KEY_MADE: "A half of an index key was made; subject: the epoch.",
     Event.CHECKPOINT_REFUSED: "A checkpoint of the hub's log does not continue the one cosigned before; detail: why.",
     Event.CALL_MALFORMED: "Bytes that are no message were refused; subject: the caller; detail: the method.",
+    Event.ROUND_COUNTERSIGNED: "A round was signed and its loss booked; subject: its id; detail: what it asks.",
+    Event.ROUND_REFUSED: "A round was not signed; subject: its id if readable; detail: the reason.",
+    Event.ROUND_CLOSED: "Shares were added up and noise put in; subject: the round; detail: how many participants.",
+    Event.ROUND_CLOSE_REFUSED: "A close was refused; subject: the round if readable; detail: the reason.",
+    Event.ROUND_RELEASED: "A result was signed; subject: the round; detail: measure and period.",
+    Event.ROUND_RESULT_REFUSED: "A result was not signed; subject: the round if readable; detail: the reason.",
+    Event.ROUND_ABANDONED: "A round ended without a sum, its loss was taken back; subject: its id; detail: why.",
+    Event.ROUND_BUDGET_SET: "The operator set the yearly privacy budget; detail: rho in millionths.",
     Event.CALLER_REFUSED: "Somebody other than the hub called; subject: the name in the certificate.",
 }

@@ -20,9 +20,12 @@ from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
 from waypost.trustee.errors import SettingsError
 from waypost.trustee.limits import HOUSEKEEPING_INTERVAL_S
+from waypost.trustee.round_service import RoundService
+from waypost.trustee.rounds import RoundDesk
 from waypost.trustee.service import Executors, Trustee, TrusteeService
 from waypost.trustee.settings import Home, listen_address, read_hub
 from waypost.trustee.store import Store
+from waypost.v1.round_service_pb2_grpc import add_RoundServiceServicer_to_server
 from waypost.v1.trustee_service_pb2_grpc import add_TrusteeServiceServicer_to_server
 
 _log = logging.getLogger("waypost.trustee")
@@ -36,10 +39,13 @@ async def serve(home: Home, keystore: Keystore) -> None:
         ThreadPoolExecutor(1, "store"), ThreadPoolExecutor(cores, "callers"), ThreadPoolExecutor(cores, "cores")
     )
     hub, store = read_hub(home.hub), Store(home.database)
-    service = TrusteeService(Trustee(keystore, store, hub), executors)
+    trustee = Trustee(keystore, store, hub)
+    service = TrusteeService(trustee, executors)
+    desk = RoundDesk(keystore, store, hub.signing_key, trustee.key, lambda: trustee.roster)
     options = server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
     server = aio.server(interceptors=(RequestReader(service.malformed),), options=options)
     add_TrusteeServiceServicer_to_server(service, server)
+    add_RoundServiceServicer_to_server(RoundService(desk, service), server)
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     authority = CertificateAuthority.from_bytes(keystore.get("ca"))
@@ -55,7 +61,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    housekeeper = asyncio.create_task(_housekeeping(store, executors.store))
+    housekeeper = asyncio.create_task(_housekeeping(store, desk, executors.store))
     await stop.wait()
     housekeeper.cancel()
     await checks.enter_graceful_shutdown()
@@ -65,8 +71,9 @@ async def serve(home: Home, keystore: Keystore) -> None:
     store.close()
 
 
-async def _housekeeping(store: Store, executor: ThreadPoolExecutor) -> None:
+async def _housekeeping(store: Store, desk: RoundDesk, executor: ThreadPoolExecutor) -> None:
     while True:
         now_ms = time.time_ns() // 1_000_000
         await asyncio.get_running_loop().run_in_executor(executor, store.housekeeping, now_ms)
+        await asyncio.get_running_loop().run_in_executor(executor, desk.tidy, now_ms)
         await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)

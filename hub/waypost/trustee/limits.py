@@ -21,6 +21,14 @@ USAGE_KEPT_MS: Final = 400 * DAY_MS
 CHECKPOINTS_REFUSED_KEPT: Final = 100
 """Refused checkpoints kept as evidence: one proves the fork, and a hub that goes on trying must not fill the disk."""
 
+ROUND_RHO_MILLIONTHS_PER_YEAR: Final = 500_000
+"""Privacy loss that a state's members bear in a year unless the operator sets another: rho 0.5 is epsilon 5.3 at delta
+10^-6, for fifty rounds at the default loss."""
+
+ROUNDS_PREPARED_MAX: Final = 64
+"""Rounds prepared and not signed: each has a key in the keystore for a day at most."""
+
+ROUNDS_SHOWN: Final = 50
 AUDIT_ENTRIES_SHOWN: Final = 50
 CONCURRENT_EVALUATIONS_MAX: Final = 64
 """Requests at work at a time: 64 batches of 4,096 are 25 MB."""

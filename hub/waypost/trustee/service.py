@@ -37,7 +37,7 @@ from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceServicer
 
 _log = logging.getLogger("waypost.trustee")
 _Result = TypeVar("_Result")
-_Context: TypeAlias = "aio.ServicerContext[Any, Any]"
+Context: TypeAlias = "aio.ServicerContext[Any, Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,80 +165,95 @@ class TrusteeService(TrusteeServiceServicer):
         self._slots = asyncio.Semaphore(CONCURRENT_EVALUATIONS_MAX)
 
     async def EvaluateHalf(  # noqa: N802 - the protocol's name
-        self, request: trustee_service_pb2.EvaluateHalfRequest, context: _Context
+        self, request: trustee_service_pb2.EvaluateHalfRequest, context: Context
     ) -> trustee_service_pb2.EvaluateHalfResponse:
         """Verify, count, evaluate."""
-        await self._require_hub(context)
+        await self.require_hub(context)
         async with self._slots:
-            admitted = await self._decide(context, lambda: self._trustee.admit(request.request, _now_ms()))
+            admitted = await self.decide(context, lambda: self._trustee.admit(request.request, now_ms()))
             evaluation = await self._evaluate(context, admitted.elements)
         return trustee_service_pb2.EvaluateHalfResponse(
             evaluation=index_pb2.Evaluation(elements=evaluation.elements, proof=evaluation.proof)
         )
 
     async def CosignRoster(  # noqa: N802 - the protocol's name
-        self, request: trustee_service_pb2.CosignRosterRequest, context: _Context
+        self, request: trustee_service_pb2.CosignRosterRequest, context: Context
     ) -> trustee_service_pb2.CosignRosterResponse:
         """Judge, hold, sign."""
-        await self._require_hub(context)
-        roster = await self._decide(context, lambda: self._trustee.cosign(request.proposal, _now_ms()))
+        await self.require_hub(context)
+        roster = await self.decide(context, lambda: self._trustee.cosign(request.proposal, now_ms()))
         return trustee_service_pb2.CosignRosterResponse(roster=roster)
 
     async def CosignCheckpoint(  # noqa: N802 - the protocol's name
-        self, request: trustee_service_pb2.CosignCheckpointRequest, context: _Context
+        self, request: trustee_service_pb2.CosignCheckpointRequest, context: Context
     ) -> trustee_service_pb2.CosignCheckpointResponse:
         """Judge, hold, cosign."""
-        await self._require_hub(context)
-        return await self._decide(context, lambda: self._trustee.witness(request, _now_ms()))
+        await self.require_hub(context)
+        return await self.decide(context, lambda: self._trustee.witness(request, now_ms()))
 
     async def GetIndexKey(  # noqa: N802 - the protocol's name
-        self, request: trustee_service_pb2.GetIndexKeyRequest, context: _Context
+        self, request: trustee_service_pb2.GetIndexKeyRequest, context: Context
     ) -> trustee_service_pb2.GetIndexKeyResponse:
         """Our half of an epoch's key."""
-        await self._require_hub(context)
-        key, version = await self._decide(context, lambda: self._trustee.index_key(request.epoch, _now_ms()))
+        await self.require_hub(context)
+        key, version = await self.decide(context, lambda: self._trustee.index_key(request.epoch, now_ms()))
         return trustee_service_pb2.GetIndexKeyResponse(public_key=key, roster_version=version)
 
     async def malformed(self, caller: str, method: str) -> None:
         """Bytes that are no message were refused."""
-        await self._in_store(lambda: self._trustee.store.audit(_now_ms(), Event.CALL_MALFORMED, caller, method))
+        await self.in_store(lambda: self._trustee.store.audit(now_ms(), Event.CALL_MALFORMED, caller, method))
 
-    async def _require_hub(self, context: _Context) -> None:
+    async def require_hub(self, context: Context) -> None:
+        """End the call unless it comes from the accepted hub."""
         try:
             caller = pki.peer_name({name: tuple(values) for name, values in context.auth_context().items()})
         except PkiError:
             caller = "?"
         if caller != names.HUB:
-            await self._in_store(lambda: self._trustee.store.audit(_now_ms(), Event.CALLER_REFUSED, caller))
+            await self.in_store(lambda: self._trustee.store.audit(now_ms(), Event.CALLER_REFUSED, caller))
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not-the-hub: only the hub may call the trustee")
 
-    async def _decide(self, context: _Context, work: Callable[[], _Result]) -> _Result:
+    async def decide(self, context: Context, work: Callable[[], _Result]) -> _Result:
+        """Do work in the store's thread; a refusal ends the call."""
         try:
-            return await self._in_store(work)
+            return await self.in_store(work)
         except Refused as refusal:
-            await _abort(context, refusal)
+            await abort(context, refusal)
 
-    async def _in_store(self, work: Callable[[], _Result]) -> _Result:
+    async def in_store(self, work: Callable[[], _Result]) -> _Result:
+        """Do work in the store's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._executors.store, work)
 
-    async def _evaluate(self, context: _Context, elements: tuple[bytes, ...]) -> Evaluation:
+    async def compute(self, work: Callable[..., _Result], *arguments: object) -> _Result:
+        """Do work in a caller's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executors.callers, work, *arguments)
+
+    async def _evaluate(self, context: Context, elements: tuple[bytes, ...]) -> Evaluation:
         roster = self._trustee.roster
         half = self._trustee.half_key(roster.epoch) if roster is not None else None
         if half is None:
-            await _abort(context, Refused("no-roster", "the trustee holds no key of this epoch"))
+            await abort(context, Refused("no-roster", "the trustee holds no key of this epoch"))
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 self._executors.callers, evaluate_half, half, elements, self._executors.cores
             )
         except OprfError as error:
-            await _abort(context, Refused("malformed", str(error)))
+            await abort(context, Refused("malformed", str(error)))
 
 
-async def _abort(context: _Context, refusal: Refused) -> NoReturn:
+async def abort(context: Context, refusal: Refused) -> NoReturn:
+    """End the call with the status that a refusal has."""
     code = grpc.StatusCode.UNAUTHENTICATED
     if isinstance(refusal, Spent):
         code = grpc.StatusCode.RESOURCE_EXHAUSTED
-    elif isinstance(refusal, NotAdmitted) or refusal.reason in {"no-roster", "wrong-epoch", "wrong-version"}:
+    elif isinstance(refusal, NotAdmitted) or refusal.reason in {
+        "no-roster",
+        "wrong-epoch",
+        "wrong-version",
+        "abandoned",
+        "asked-before",
+        "differencing",
+    }:
         code = grpc.StatusCode.FAILED_PRECONDITION
     elif refusal.reason in {"malformed", "oversized"}:
         code = grpc.StatusCode.INVALID_ARGUMENT
@@ -248,5 +263,6 @@ async def _abort(context: _Context, refusal: Refused) -> NoReturn:
     await context.abort(code, f"{refusal.reason}: {refusal}")
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The clock."""
     return time.time_ns() // 1_000_000

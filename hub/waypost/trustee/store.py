@@ -16,6 +16,7 @@ from typing import Final
 import sqlite_utils
 
 from waypost.crypto.envelope import parse_envelope
+from waypost.trustee import round_books
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import SettingsError
 from waypost.trustee.limits import AUDIT_ENTRIES_SHOWN, BUSY_TIMEOUT_MS, CHECKPOINTS_REFUSED_KEPT, USAGE_KEPT_MS
@@ -38,6 +39,7 @@ _MIGRATIONS: Final = (
     CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), note BLOB NOT NULL);
     CREATE TABLE checkpoints_refused (note BLOB PRIMARY KEY, at_ms INTEGER NOT NULL, reason TEXT NOT NULL);
     """,
+    round_books.MIGRATION,
 )
 
 
@@ -65,6 +67,7 @@ class Store:
         self._db = sqlite_utils.Database(connection)
         self._db.enable_wal()
         self._migrate(path)
+        self.rounds = round_books.RoundBooks(self._db)
 
     def _migrate(self, path: Path) -> None:
         held = int(self._db.execute("PRAGMA user_version").fetchone()[0])

@@ -30,6 +30,9 @@ class Event(StrEnum):
     WATCH_ENDED = "watch-ended"
     RECORDS_ANNOUNCED = "records-announced"
     EVALUATION_REFUSED = "evaluation-refused"
+    ROUND_ANSWERED = "round-answered"
+    ROUND_DECLINED = "round-declined"
+    PROGRAMME_STATED = "programme-stated"
     CERTIFICATE_RENEWED = "certificate-renewed"
     LOG_REFUSED = "log-refused"
     LOG_FORKED = "log-forked"
@@ -72,6 +75,9 @@ MEANING: dict[Event, str] = {
     Event.LOG_REFUSED: "A checkpoint or proof of the hub's log was refused; detail: the reason. It is asked for again.",
     Event.LOG_FORKED: "The hub's log is not the one it showed before, or lacks an entry; detail: the reason.",
     Event.LOG_RESOLVED: "Staff trusts the hub's log again; detail: the reason given.",
+    Event.ROUND_ANSWERED: "Counts were split and sealed for a round; subject: measure and period; detail: its id.",
+    Event.ROUND_DECLINED: "Policy forbade a round; subject: measure and period; detail: the policies.",
+    Event.PROGRAMME_STATED: "The custodian stated a fact; subject: its name; detail: value and day.",
     Event.CERTIFICATE_RENEWED: "The node has a fresh certificate.",
     Event.KEY_CHANGED: "The node's signing key was changed under the old one's signature; subject: its ORI.",
     Event.FACT_STATED: "The agency signed a fact of compliance; subject: whom it is about; detail: its kind.",

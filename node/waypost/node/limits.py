@@ -143,6 +143,16 @@ STAFF_CHARS_MAX: Final = 64
 EXPUNGEMENT_REFERENCE_CHARS_MAX: Final = 100
 """Longest reference to the order behind an expungement: a docket number."""
 
+# Aggregate rounds.
+
+OFFICERS_TRAINED_MAX: Final = 100_000
+"""Most officers that one agency can state as trained: the largest has 36,000."""
+
+ROUND_ANSWERS_MAX: Final = 4
+"""Rounds on one measure and period that a node answers: the nation, its state, and one of each broken off."""
+
+ROUNDS_SHOWN: Final = 50
+
 # The store.
 
 BUSY_TIMEOUT_MS: Final = 60_000

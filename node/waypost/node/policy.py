@@ -25,6 +25,7 @@ from waypost.node.errors import PolicyError
 from waypost.node.limits import POLICY_FILE_BYTES_MAX
 from waypost.node.policy_words import problems
 from waypost.protocol import floor as shipped
+from waypost.protocol import names
 
 _BASE_ID: Final = "local.base"
 _LOCAL_BASE: Final = f'@id("{_BASE_ID}")\npermit (principal, action, resource);\n'
@@ -126,11 +127,22 @@ class PolicyEngine:
 
     def explain(self, asker: Asker, resource: Resource) -> Explanation:
         """Decide one resource, and tell how."""
+        context: dict[str, Value] = {"purpose": asker.purpose, "authorized": asker.authorized}
+        return self._explain("disclose", asker, resource, context)
+
+    def decide_count(self, measure: str, unit: str, period: str, *, state: str) -> Decision:
+        """Decide whether the hub may have this counted by a node of that state."""
+        hub = Asker(ori=names.HUB, role="hub", state="", purpose="statistics", authorized=False)
+        resource = Resource("Measure", measure, {"state": state, "unit": unit})
+        context: dict[str, Value] = {"purpose": hub.purpose, "authorized": hub.authorized, "period": period}
+        return self._explain("count", hub, resource, context).decision
+
+    def _explain(self, action: str, asker: Asker, resource: Resource, context: Mapping[str, Value]) -> Explanation:
         request: dict[str, object] = {
             "principal": _uid("Member", asker.ori),
-            "action": 'Action::"disclose"',
+            "action": _uid("Action", action),
             "resource": _uid(resource.kind, resource.key),
-            "context": {"purpose": asker.purpose, "authorized": asker.authorized},
+            "context": dict(context),
         }
         entities: list[dict[str, object]] = [
             _entity("Member", asker.ori, {"role": asker.role, "state": asker.state}),

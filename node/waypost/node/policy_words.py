@@ -23,10 +23,12 @@ from waypost.node.records import (
     RecordStatus,
 )
 from waypost.node.states import STATES
+from waypost.protocol.measures import Unit
 
 WORDS: Final[dict[str, frozenset[str]]] = {
-    "role": frozenset({"agency", "post", "credentialing-body"}),
-    "purpose": frozenset({"hiring", "certification", "self"}),
+    "role": frozenset({"agency", "post", "credentialing-body", "hub"}),
+    "purpose": frozenset({"hiring", "certification", "self", "statistics"}),
+    "unit": frozenset(Unit),
     "state": STATES,
     "kind": frozenset(ConductKind),
     "status": frozenset(RecordStatus),

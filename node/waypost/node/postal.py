@@ -67,6 +67,7 @@ class Postal:
             sealing_key=node.sealing_key,
             roster=roster,
             policies=node.policies_now(),
+            windows=node.windows,
             now_ms=now_ms(),
         )
         await node.threads.in_store(lambda: messages.take(node.store, envelope, receiver))

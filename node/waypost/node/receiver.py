@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from waypost.crypto.envelope import SigningKey
 from waypost.crypto.sealing import SealingKey
+from waypost.node.due_process import Windows
 from waypost.node.policy import PolicyEngine
 from waypost.protocol.roster import Roster
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who receives: the member's ORI and keys, the hub's key, the roster and the policies in force, and the moment."""
+    """Who receives: the member's ORI and keys, the hub's key, the roster, policies and windows in force, the moment."""
 
     ori: str
     hub_key: bytes
@@ -20,4 +21,5 @@ class Receiver:
     sealing_key: SealingKey
     roster: Roster
     policies: PolicyEngine | None
+    windows: Windows
     now_ms: int

@@ -111,6 +111,9 @@ ROUND_RHO_MILLIONTHS_DEFAULT: Final = 10_000
 ROUND_DELTA_BILLIONTHS: Final = 1000
 """Delta of every (epsilon, delta) that is stated: 10^-6, less than one in the number of officers."""
 
+ROUND_SHARES_PER_MESSAGE_MAX: Final = 512
+"""Seed shares in one message of a closing: 0.8 MiB."""
+
 ROUND_SMALL_CELL: Final = 10
 """A noisy count below this is suppressed."""
 

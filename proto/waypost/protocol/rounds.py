@@ -19,10 +19,11 @@ A party adds its own rules: the trustee and the hub their budgets and what was a
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from math import isqrt
 
 from google.protobuf.message import DecodeError
@@ -179,18 +180,37 @@ def states_of(roster: Roster, oris: Iterable[str]) -> frozenset[str]:
     return frozenset(roster.members[ori].state for ori in oris)
 
 
-def thin_groups(groups: Collection[frozenset[str]], minimum: int) -> tuple[frozenset[str], ...]:
-    """Members whom sums and differences over these groups could single out.
+def singled_out(groups: Sequence[frozenset[str]], minimum: int) -> frozenset[str]:
+    """Members whom sums and differences of these groups' totals could single out; empty when none can be.
 
-    Members that are in the very same of the groups cannot be told apart by any sum of the groups' totals. Those that
-    share their pattern with fewer than `minimum`, themselves included, could be, up to noise; they are given, pattern
-    by pattern.
+    Members that are in the very same of the groups cannot be told apart by the groups' totals: they share a pattern. A
+    pattern with fewer than `minimum` members is thin. Some combination of the totals speaks of thin patterns alone
+    exactly when the groups have a lower rank without these; then the members of all thin patterns are given.
     """
     patterns: defaultdict[str, int] = defaultdict(int)
     for place, group in enumerate(groups):
         for ori in group:
             patterns[ori] |= 1 << place
-    alike: defaultdict[int, set[str]] = defaultdict(set)
-    for ori, pattern in patterns.items():
-        alike[pattern].add(ori)
-    return tuple(frozenset(oris) for _, oris in sorted(alike.items()) if len(oris) < minimum)
+    sizes = Counter(patterns.values())
+    thick = [pattern for pattern, size in sizes.items() if size >= minimum]
+    if _rank(list(sizes), len(groups)) == _rank(thick, len(groups)):
+        return frozenset()
+    return frozenset(ori for ori, pattern in patterns.items() if sizes[pattern] < minimum)
+
+
+def _rank(patterns: Sequence[int], groups: int) -> int:
+    """Rank over the rationals of the matrix whose columns are these patterns, one bit a group."""
+    columns = [[Fraction(pattern >> place & 1) for place in range(groups)] for pattern in patterns]
+    rank = 0
+    for place in range(groups):
+        pivot = next((column for column in columns[rank:] if column[place]), None)
+        if pivot is None:
+            continue
+        columns.remove(pivot)
+        columns.insert(rank, pivot)
+        for later in range(rank + 1, len(columns)):
+            factor = columns[later][place] / pivot[place]
+            if factor:
+                columns[later] = [a - factor * b for a, b in zip(columns[later], pivot, strict=True)]
+        rank += 1
+    return rank

@@ -51,7 +51,7 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     LOG_KIND_NOTICE: _LogKind.ValueType  # 7
     """"notice": SHA-256 of the payload of a notice, or of its acknowledgement."""
     LOG_KIND_ROUND: _LogKind.ValueType  # 8
-    """"round": SHA-256 of an aggregate round's payload."""
+    """"round": SHA-256 of a Round's payload when it is opened, and of its RoundResult's when that bears both signatures."""
     LOG_KIND_RELEASE: _LogKind.ValueType  # 9
     """"release": SHA-256 of a release's payload."""
     LOG_KIND_DISCLOSURE_HEAD: _LogKind.ValueType  # 10
@@ -77,7 +77,7 @@ LOG_KIND_RECEIPT: LogKind.ValueType  # 6
 LOG_KIND_NOTICE: LogKind.ValueType  # 7
 """"notice": SHA-256 of the payload of a notice, or of its acknowledgement."""
 LOG_KIND_ROUND: LogKind.ValueType  # 8
-""""round": SHA-256 of an aggregate round's payload."""
+""""round": SHA-256 of a Round's payload when it is opened, and of its RoundResult's when that bears both signatures."""
 LOG_KIND_RELEASE: LogKind.ValueType  # 9
 """"release": SHA-256 of a release's payload."""
 LOG_KIND_DISCLOSURE_HEAD: LogKind.ValueType  # 10

@@ -17,6 +17,7 @@ from waypost.crypto.freshness import Header, header_to_proto, new_header
 from waypost.crypto.sealing import SealingKey
 from waypost.node import asking, watching
 from waypost.node.applicants import Inquiry, inquiry_from_json
+from waypost.node.due_process import Windows
 from waypost.node.errors import CheckError
 from waypost.node.persons import PartialDate, Person, PersonName
 from waypost.node.receiver import Receiver
@@ -45,7 +46,7 @@ def _receiver(now_ms: int = NOW_MS) -> Receiver:
         previous_digest=b"",
         payload_digest=bytes(32),
     )
-    return Receiver(ORI, HUB_KEY.public, OWN_KEY, SealingKey.generate(), roster, None, now_ms)
+    return Receiver(ORI, HUB_KEY.public, OWN_KEY, SealingKey.generate(), roster, None, Windows(), now_ms)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from waypost.protocol.round_results import (
     result_payload,
     totals,
 )
-from waypost.protocol.rounds import Round, least_noise_scale_thousandths, open_round, parse_round, thin_groups
+from waypost.protocol.rounds import Round, least_noise_scale_thousandths, open_round, parse_round, singled_out
 from waypost.v1 import envelope_pb2, round_pb2
 
 NOW_MS = 1_795_000_000_000  # 2026-11-18
@@ -160,33 +160,44 @@ def oris(count: int, state: str = "CA") -> frozenset[str]:
     return frozenset(f"{state}99{number:05}" for number in range(count))
 
 
-def test_two_groups_that_differ_in_one_member_are_thin_there() -> None:
+def test_attack_two_groups_that_differ_in_one_member_single_it_out() -> None:
     everybody = oris(50)
     without_one = everybody - {"CA9900007"}
-    assert thin_groups([everybody, everybody], 10) == ()
-    assert thin_groups([everybody, without_one], 10) == (frozenset({"CA9900007"}),)
+    assert singled_out([everybody, everybody], 10) == frozenset()
+    assert singled_out([everybody, without_one], 10) == {"CA9900007"}
 
 
-def test_a_member_singled_out_by_three_groups_together_is_found() -> None:
+def test_attack_three_groups_that_differ_by_ten_single_one_member_out_together() -> None:
     # Any two of these differ by ten or more, yet first - second - third is one agency's count.
     first, second = oris(41), oris(20)
     third = first - second - {"CA9900040"}
     assert all(len(a ^ b) >= 10 for a, b in combinations((first, second, third), 2))
-    assert thin_groups([first, second, third], 10) == (frozenset({"CA9900040"}),)
+    assert singled_out([first, second, third], 10) == {"CA9900040"}
+
+
+def test_members_that_were_away_in_one_of_two_rounds_are_not_singled_out_by_that() -> None:
+    # State first, then nation with two of the state's away: no combination of the totals speaks of those two alone.
+    state, others = oris(12), oris(30, "NV")
+    nation = (state | others) - {"CA9900000", "CA9900001"}
+    assert singled_out([state, nation], 10) == frozenset()
+    assert singled_out([state, others, nation], 10) == {"CA9900000", "CA9900001"}
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.frozensets(st.sampled_from("abcdefgh"), min_size=1), min_size=1, max_size=4))
-def test_no_difference_of_unions_isolates_who_is_not_named_thin(groups: list[frozenset[str]]) -> None:
+@given(
+    st.lists(st.frozensets(st.sampled_from("abcdefgh"), min_size=1), min_size=1, max_size=4),
+    st.lists(st.integers(-3, 3), min_size=4, max_size=4),
+)
+def test_no_combination_of_totals_speaks_of_few_members_unless_they_are_named(
+    groups: list[frozenset[str]], factors: list[int]
+) -> None:
     minimum = 3
-    named = frozenset().union(*thin_groups(groups, minimum))
-    if named:
-        return
-    for size in range(1, len(groups) + 1):
-        for chosen in combinations(groups, size):
-            inside = frozenset.intersection(*chosen)
-            rest = frozenset().union(*(group for group in groups if group not in chosen), frozenset())
-            assert not 0 < len(inside - rest) < minimum
+    named = singled_out(groups, minimum)
+    weights = {
+        ori: sum(factor for factor, group in zip(factors, groups, strict=False) if ori in group) for ori in "abcdefgh"
+    }
+    spoken_of = {ori for ori, weight in weights.items() if weight}
+    assert not 0 < len(spoken_of) < minimum or spoken_of <= named
 
 
 def test_halves_add_up_and_small_and_negative_totals_are_suppressed() -> None:

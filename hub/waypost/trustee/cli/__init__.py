@@ -6,7 +6,7 @@ import typer
 
 from waypost.crypto.errors import CryptoError
 from waypost.protocol import shell
-from waypost.trustee.cli import admissions, budgets, keys, process
+from waypost.trustee.cli import admissions, budgets, keys, process, rounds
 from waypost.trustee.errors import TrusteeError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 for module in (process, admissions, keys):
     module.register(app)
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(rounds.app, name="round")
 
 
 def main() -> None:

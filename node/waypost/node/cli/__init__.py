@@ -21,6 +21,7 @@ from waypost.node.cli import (
     record_changes,
     records,
     rights,
+    rounds,
     statements,
     verify,
     watch,
@@ -54,6 +55,7 @@ _MODULES = (
     log,
     disclosures,
     verify,
+    rounds,
 )
 for module in _MODULES:
     module.register(app)

@@ -27,6 +27,7 @@ from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRep
 from waypost.node.store.merges import DecidedPair, Decision, Links, MergeRepository
 from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
 from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository, OfficerSource
+from waypost.node.store.rounds import AnsweredRound, ProgrammeFact, ProgrammeRepository, RoundRepository
 from waypost.node.store.sightings import SightingRepository
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
@@ -36,6 +37,7 @@ from waypost.node.store.watches import StoredWatch, WatchRepository
 
 __all__ = [
     "EXPUNGED",
+    "AnsweredRound",
     "AuditEntry",
     "Batch",
     "Chain",
@@ -62,6 +64,7 @@ __all__ = [
     "OfficerTokens",
     "OutgoingMessage",
     "OwedNotice",
+    "ProgrammeFact",
     "ReceivedNotice",
     "RecordChange",
     "Step",
@@ -104,6 +107,8 @@ class Store:
         self.rosters = RosterRepository(database)
         self.checks = CheckRepository(database, cipher)
         self.watches = WatchRepository(database, cipher)
+        self.rounds = RoundRepository(database)
+        self.programmes = ProgrammeRepository(database)
         self.state = StateRepository(database)
         self.chain = ChainRepository(database)
         self.transparency = TransparencyRepository(database)

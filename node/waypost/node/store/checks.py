@@ -79,6 +79,11 @@ class CheckRepository:
         sql = f"SELECT {_COLUMNS} FROM checks WHERE state IN ({marks}) ORDER BY created_at_ms, id LIMIT ?"
         return [self._check(row) for row in self._db.rows(sql, (*states, limit))]
 
+    def submitted_at_ms(self) -> list[int]:
+        """When each check was asked that the hub took."""
+        sql = "SELECT created_at_ms FROM checks WHERE receipt IS NOT NULL ORDER BY created_at_ms"
+        return [int(row[0]) for row in self._db.rows(sql)]
+
     def newest(self, limit: int) -> list[StoredCheck]:
         """The newest checks, newest first."""
         sql = f"SELECT {_COLUMNS} FROM checks ORDER BY created_at_ms DESC, id LIMIT ?"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -70,6 +70,11 @@ class EmploymentRepository:
             sql = f"SELECT officer_id, {COLUMNS} FROM employment {where}"
             found.extend(OfficerEmployment(row[0], employment_of(*row[1:])) for row in self._db.rows(sql, part))
         return found
+
+    def all(self) -> Iterator[OfficerEmployment]:
+        """Every employment, by officer and hire date."""
+        sql = f"SELECT officer_id, {COLUMNS} FROM employment ORDER BY officer_id, hired_on, ori"
+        return (OfficerEmployment(row[0], employment_of(*row[1:])) for row in self._db.rows(sql))
 
     def count(self) -> int:
         """How many there are."""

@@ -1,0 +1,339 @@
+"""A round at the trustee: its states, and each call as one transaction.
+
+    (none) --prepare--> prepared --countersign--> countersigned --close--> closed --cosign--> released
+                        prepared --a day without a signature--> (none)
+                        countersigned --too few participants, or expired--> abandoned
+
+1. Every call may be repeated: the same bytes get the same answer. Other bytes are refused and audited.
+2. The sealing key of a round is made for it alone, stands in the keystore, and is destroyed as soon as the round is
+   closed or abandoned: its shares can never be opened again.
+3. The half of a total is stored with the noise in, before it leaves; a trustee that dies in between adds up anew, with
+   fresh noise, which is safe because nothing of the first sum was seen.
+4. Losses are booked with the signature. They are taken back only when a round is abandoned, that is, when no half of
+   it has left.
+5. A result is signed only if its table is what the two halves give, the hub's half being the one it committed to
+   before it saw ours, and if everything else in it is what the round and its closing say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.message import DecodeError
+
+from waypost.crypto import noise
+from waypost.crypto.envelope import SigningKey, check_times, countersign, sign, verify_signatures
+from waypost.crypto.errors import CryptoError, EnvelopeError, KeystoreError
+from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
+from waypost.crypto.keystore import Keystore
+from waypost.crypto.sealing import SealingKey
+from waypost.protocol import limits, names
+from waypost.protocol.errors import ProtocolError
+from waypost.protocol.measures import CATALOGUE_VERSION
+from waypost.protocol.roster import Roster
+from waypost.protocol.round_results import AbsentMember, make_result, parse_result, result_payload, totals
+from waypost.protocol.rounds import Round, parse_round
+from waypost.trustee import round_rules
+from waypost.trustee.audit import Event
+from waypost.trustee.errors import Refused
+from waypost.trustee.limits import ROUND_RHO_MILLIONTHS_PER_YEAR, ROUNDS_PREPARED_MAX
+from waypost.trustee.round_books import HeldRound, RoundState
+from waypost.trustee.store import Store
+from waypost.v1 import envelope_pb2, round_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ID_BYTES: Final = 16
+_KEY_PREFIX: Final = "round-"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A close that was judged: what adding up needs."""
+
+    asked: Round
+    close_payload: bytes
+    participants: frozenset[str]
+    sealing_key: SealingKey
+    roster: Roster
+
+
+class RoundDesk:
+    """The trustee's decisions on rounds. Its methods run in the store's thread; `roster` gives the one signed last."""
+
+    def __init__(
+        self, keystore: Keystore, store: Store, hub_key: bytes, key: SigningKey, roster: Callable[[], Roster | None]
+    ) -> None:
+        self._keystore = keystore
+        self._store = store
+        self._hub_key = hub_key
+        self._key = key
+        self._roster = roster
+
+    def prepare(self, round_id: bytes, now_ms: int) -> bytes:
+        """Our sealing key for a round, made on first demand (rule 2)."""
+        if len(round_id) != _ID_BYTES:
+            raise Refused("malformed", "a round's id has 16 bytes")
+        with self._store.transaction():
+            held = self._store.rounds.get(round_id)
+            if held is None:
+                if len(self._store.rounds.in_state(RoundState.PREPARED)) >= ROUNDS_PREPARED_MAX:
+                    raise Refused("oversized", "too many rounds are prepared and not signed", hint="wait a day")
+                self._keystore.put(_key_name(round_id), SealingKey.generate().to_bytes())
+                self._store.rounds.put(_prepared(round_id, now_ms + limits.DAY_MS))
+            elif held.state is not RoundState.PREPARED:
+                raise Refused("replayed", "this round was signed before")
+        return self._sealing_key(round_id).public
+
+    def countersign(self, envelope: envelope_pb2.Envelope, now_ms: int) -> envelope_pb2.Envelope:
+        """The round with our signature as well, its losses booked (rule 4)."""
+        with self._audited(Event.ROUND_REFUSED, _subject(envelope), now_ms), self._store.transaction():
+            round_id = _id_of(envelope)
+            held = self._store.rounds.get(round_id)
+            if held is not None and held.state is not RoundState.PREPARED:
+                if not hmac.compare_digest(held.payload, envelope.payload):
+                    raise Refused("replayed", "another round was signed under this id")
+                verify_signatures(envelope, (self._hub_key,), required=1, expected_type=names.ROUND)
+                return _with_ours(envelope, self._hub_key, self._key)
+            if held is None:
+                raise Refused("wrong-key", "the round was not prepared")
+            approval = self._judge(envelope, now_ms)
+            asked = approval.asked
+            self._store.rounds.put(
+                replace(
+                    held,
+                    state=RoundState.COUNTERSIGNED,
+                    measure=asked.measure.name,
+                    period=asked.period.text,
+                    states=asked.states,
+                    cohort=approval.cohort,
+                    payload=envelope.payload,
+                    expires_at_ms=asked.header.expires_at_ms,
+                )
+            )
+            self._store.rounds.lose(round_id, approval.states, approval.year, asked.rho_millionths)
+            self._store.audit(now_ms, Event.ROUND_COUNTERSIGNED, round_id.hex(), _question(asked))
+        return _with_ours(envelope, self._hub_key, self._key)
+
+    def _judge(self, envelope: envelope_pb2.Envelope, now_ms: int) -> round_rules.Approval:
+        roster = self._roster_in_force(now_ms)
+        stated = round_pb2.Round.FromString(envelope.payload)
+        own = self._store.rounds.budget()
+        ledger = round_rules.Ledger(
+            self._store.rounds.losses(round_rules.year_of(now_ms)),
+            ROUND_RHO_MILLIONTHS_PER_YEAR if own is None else own,
+        )
+        return round_rules.judge(
+            envelope,
+            hub_key=self._hub_key,
+            own_sealing_key=self._sealing_key(stated.header.message_id).public,
+            roster=roster,
+            asked_before=self._store.rounds.asked(stated.measure),
+            ledger=ledger,
+            now_ms=now_ms,
+        )
+
+    def begin_close(self, envelope: envelope_pb2.Envelope, now_ms: int) -> Closing | envelope_pb2.Envelope:
+        """What adding up needs; or our half, when it was given for this very close before (rule 1)."""
+        with self._audited(Event.ROUND_CLOSE_REFUSED, _subject(envelope), now_ms):
+            message, asked, held = self._open_close(envelope, now_ms)
+            if held.state in {RoundState.CLOSED, RoundState.RELEASED}:
+                if not hmac.compare_digest(held.close, envelope.payload):
+                    raise Refused("closed-before", "the round was closed with other participants before")
+                return self._partial_sum(held, now_ms)
+            participants = frozenset(message.participants)
+            if len(participants) < asked.minimum_cohort:
+                self._abandon(held, "below the minimum cohort", now_ms)
+                raise Refused("too-small-cohort", f"{len(participants)} participants are below the round's minimum")
+            return Closing(
+                asked, envelope.payload, participants, self._sealing_key(held.round_id), self._roster_in_force(now_ms)
+            )
+
+    def _open_close(
+        self, envelope: envelope_pb2.Envelope, now_ms: int
+    ) -> tuple[round_pb2.RoundClose, Round, HeldRound]:
+        verified = verify_signatures(envelope, (self._hub_key,), required=1, expected_type=names.ROUND_CLOSE)
+        message, header = round_pb2.RoundClose.FromString(verified.payload), verified.header
+        if (header.sender, header.audience) != (names.HUB, names.TRUSTEE):
+            raise Refused("wrong-audience", "the close is not from the hub to the trustee")
+        check_times(header, now_ms)
+        held = self._signed_round(message.round_id)
+        asked = parse_round(held.payload)
+        if message.round_digest != asked.digest or len(message.hub_half_digest) != hashlib.sha256().digest_size:
+            raise Refused("altered", "the close speaks of another round than the one signed")
+        if list(message.participants) != sorted(set(message.participants)):
+            raise Refused("malformed", "the participants are not distinct and ascending")
+        if held.state is RoundState.COUNTERSIGNED and not set(message.participants) <= held.cohort:
+            raise Refused("not-asked", "a participant is not of the cohort")
+        return message, asked, held
+
+    def strangers(self, closing: Closing) -> frozenset[str]:
+        """Participants that must stay out so that no earlier round gives a few members away."""
+        asked, others = closing.asked, self._store.rounds.asked(closing.asked.measure.name)
+        before = [held for held in others if held.round_id != asked.round_id]
+        return round_rules.check_participants(asked, closing.participants, before)
+
+    def finish_close(self, closing: Closing, half: bytes, now_ms: int) -> envelope_pb2.Envelope:
+        """Store our half with its noise in, destroy the round's key, and give the half (rules 2 and 3)."""
+        round_id = closing.asked.round_id
+        with self._store.transaction():
+            held = self._signed_round(round_id)
+            if held.state is RoundState.COUNTERSIGNED:
+                held = replace(held, state=RoundState.CLOSED, close=closing.close_payload, half=half)
+                self._store.rounds.put(held)
+                detail = f"{len(closing.participants)} participants"
+                self._store.audit(now_ms, Event.ROUND_CLOSED, round_id.hex(), detail)
+            elif not hmac.compare_digest(held.close, closing.close_payload):  # another call was faster
+                raise Refused("closed-before", "the round was closed with other participants before")
+        self._keystore.remove(_key_name(round_id))
+        return self._partial_sum(held, now_ms)
+
+    def _partial_sum(self, held: HeldRound, now_ms: int) -> envelope_pb2.Envelope:
+        header = new_header(sender=names.TRUSTEE, audience=names.HUB, now_ms=now_ms, lifetime_ms=limits.HOUR_MS)
+        message = round_pb2.PartialSum(
+            header=header_to_proto(header),
+            round_id=held.round_id,
+            close_digest=hashlib.sha256(held.close).digest(),
+            half=held.half,
+        )
+        return sign(names.ROUND_PARTIAL_SUM, message.SerializeToString(), self._key)
+
+    def cosign_result(self, envelope: envelope_pb2.Envelope, hub_half: bytes, now_ms: int) -> envelope_pb2.Envelope:
+        """The result with our signature as well (rule 5)."""
+        with self._audited(Event.ROUND_RESULT_REFUSED, _subject(envelope), now_ms), self._store.transaction():
+            verify_signatures(envelope, (self._hub_key,), required=1, expected_type=names.ROUND_RESULT)
+            held = self._signed_round(round_pb2.RoundResult.FromString(envelope.payload).round_id)
+            if held.state is RoundState.RELEASED and hmac.compare_digest(held.result, envelope.payload):
+                return _with_ours(envelope, self._hub_key, self._key)
+            if held.state is not RoundState.CLOSED:
+                raise Refused("closed-before", "the round is not closed, or another result was signed")
+            _check_result(envelope.payload, hub_half, held)
+            self._store.rounds.put(replace(held, state=RoundState.RELEASED, result=envelope.payload))
+            self._store.audit(now_ms, Event.ROUND_RELEASED, held.round_id.hex(), f"{held.measure} {held.period}")
+        return _with_ours(envelope, self._hub_key, self._key)
+
+    def tidy(self, now_ms: int) -> None:
+        """Abandon what expired without closing, and forget what was only prepared."""
+        for state in (RoundState.PREPARED, RoundState.COUNTERSIGNED):
+            for held in self._store.rounds.in_state(state):
+                if held.expires_at_ms <= now_ms:
+                    self._abandon(held, "expired", now_ms)
+        for name in self._keystore.names():
+            if name.startswith(_KEY_PREFIX) and not self._needs_key(bytes.fromhex(name.removeprefix(_KEY_PREFIX))):
+                self._keystore.remove(name)  # we died between closing and destroying it
+
+    def _needs_key(self, round_id: bytes) -> bool:
+        held = self._store.rounds.get(round_id)
+        return held is not None and held.state in {RoundState.PREPARED, RoundState.COUNTERSIGNED}
+
+    def _abandon(self, held: HeldRound, why: str, now_ms: int) -> None:
+        with self._store.transaction():
+            self._store.rounds.take_back(held.round_id)
+            if held.state is RoundState.PREPARED:
+                self._store.rounds.remove(held.round_id)
+            else:
+                self._store.rounds.put(replace(held, state=RoundState.ABANDONED))
+                self._store.audit(now_ms, Event.ROUND_ABANDONED, held.round_id.hex(), why)
+        self._keystore.remove(_key_name(held.round_id))
+
+    def _signed_round(self, round_id: bytes) -> HeldRound:
+        held = self._store.rounds.get(round_id)
+        if held is None or held.state is RoundState.PREPARED:
+            raise Refused("unknown-round", "the trustee did not sign such a round")
+        if held.state is RoundState.ABANDONED:
+            raise Refused("abandoned", "the round was abandoned; ask it anew")
+        return held
+
+    def _sealing_key(self, round_id: bytes) -> SealingKey:
+        try:
+            return SealingKey.from_bytes(self._keystore.get(_key_name(round_id)))
+        except KeystoreError:
+            raise Refused("wrong-key", "the trustee holds no key of this round") from None
+
+    def _roster_in_force(self, now_ms: int) -> Roster:
+        roster = self._roster()
+        if roster is None or roster.expired(now_ms):
+            raise Refused("no-roster", "the trustee holds no valid roster", hint="the hub proposes one when it starts")
+        return roster
+
+    @contextmanager
+    def _audited(self, event: Event, subject: str, now_ms: int) -> Iterator[None]:
+        """Audit a refusal, outside of the transaction that it undoes."""
+        try:
+            yield
+        except Refused as refusal:
+            self._store.audit(now_ms, event, subject, refusal.reason)
+            raise
+        except (EnvelopeError, ProtocolError) as error:
+            self._store.audit(now_ms, event, subject, error.reason)
+            raise Refused(error.reason, f"refused: {error}") from error
+        except (DecodeError, CryptoError) as error:
+            self._store.audit(now_ms, event, subject, "malformed")
+            raise Refused("malformed", f"refused: {error}") from error
+
+
+def _check_result(payload: bytes, hub_half: bytes, held: HeldRound) -> None:
+    """Rule 5: the one result that round, close and halves allow, apart from its header and the words of absences."""
+    close = round_pb2.RoundClose.FromString(held.close)
+    if not hmac.compare_digest(hashlib.sha256(hub_half).digest(), close.hub_half_digest):
+        raise Refused("altered", "the hub's half is not the one it committed to")
+    stated, asked = parse_result(payload), parse_round(held.payload)
+    header = header_from_payload(payload)
+    words = {member.ori: member.reason for member in stated.absent}
+    expected = make_result(
+        asked,
+        epsilon_thousandths=noise.epsilon_thousandths(asked.rho_millionths, limits.ROUND_DELTA_BILLIONTHS),
+        participants=close.participants,
+        absent=[AbsentMember(ori, reason) for ori, reason in words.items()],
+        noisy=totals(hub_half, held.half),
+        closed_at_ms=close.header.issued_at_ms,
+    )
+    if set(words) != held.cohort - held.participants or result_payload(expected, header, CATALOGUE_VERSION) != payload:
+        raise Refused("altered", "the result is not what the round and its two halves give")
+
+
+def _with_ours(envelope: envelope_pb2.Envelope, hub_key: bytes, key: SigningKey) -> envelope_pb2.Envelope:
+    """The message with the hub's signature and ours, and no other."""
+    hub_id = hashlib.sha256(hub_key).digest()
+    clean = envelope_pb2.Envelope(
+        payload_type=envelope.payload_type,
+        payload=envelope.payload,
+        signatures=[entry for entry in envelope.signatures if entry.key_id == hub_id],
+    )
+    return countersign(clean, key)
+
+
+def _prepared(round_id: bytes, expires_at_ms: int) -> HeldRound:
+    empty = b""
+    return HeldRound(
+        *(round_id, RoundState.PREPARED, "", "", (), frozenset(), empty, empty, empty, empty, expires_at_ms)
+    )
+
+
+def _key_name(round_id: bytes) -> str:
+    return f"{_KEY_PREFIX}{round_id.hex()}"
+
+
+def _question(asked: Round) -> str:
+    return " ".join((asked.measure.name, asked.period.text, *asked.states))
+
+
+def _id_of(envelope: envelope_pb2.Envelope) -> bytes:
+    return header_from_payload(envelope.payload).message_id
+
+
+def _subject(envelope: envelope_pb2.Envelope) -> str:
+    """The round that an unverified message speaks of, for audit entries."""
+    try:
+        if envelope.payload_type == names.ROUND:
+            return _id_of(envelope).hex()
+        # RoundClose and RoundResult have the round's id in the same field
+        return round_pb2.RoundClose.FromString(envelope.payload).round_id[:_ID_BYTES].hex()
+    except (EnvelopeError, DecodeError):
+        return "?"
