@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from waypost.node.cli.rights import disclosures
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
     from waypost.node.disclosure_heads import HeadState
 
-app = typer.Typer(help="The log of what this node has disclosed.", no_args_is_help=True)
+
+def register(_parent: typer.Typer) -> None:
+    """Add this module's command to the noun, which rights.py makes."""
+    disclosures.command("verify")(verify_disclosures)
 
 
-def register(parent: typer.Typer) -> None:
-    """Add this noun."""
-    parent.add_typer(app, name="disclosures")
-
-
-@app.command("verify")
 def verify_disclosures(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: JsonOption = False) -> None:
     """Compute the chain over every disclosure anew, and compare it with the heads that the hub's log holds."""
     from waypost.node.errors import StoreError
