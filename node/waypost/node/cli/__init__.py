@@ -17,6 +17,7 @@ from waypost.node.cli import (
     log,
     notices,
     officers,
+    policy,
     process,
     record_changes,
     records,
@@ -56,6 +57,7 @@ _MODULES = (
     disclosures,
     verify,
     rounds,
+    policy,
 )
 for module in _MODULES:
     module.register(app)

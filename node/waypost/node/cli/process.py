@@ -92,6 +92,7 @@ def status(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: 
 
 def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
     from waypost.node import asking, running, settings
+    from waypost.node.cli.policy import policy_state
     from waypost.node.federation import federation_path, read_federation
     from waypost.node.serve_lock import ServeLock
     from waypost.node.tokenizing import AGREED_STATE, EPOCH_STATE
@@ -117,7 +118,9 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
             "index_agreed_at": _moment(agreed_at_ms),
             "tokens": store.tokens.count(epoch),
             "log_trusted": not store.transparency.conflicts(),
+            "policies": policy_state(store, home),
             "outbox": store.outbox.count(),
+            "notices_undelivered": store.notices.undelivered_count(),
             "attestation": _attestation(store),
             "checks_open": len(store.checks.in_states(asking.OPEN_STATES)),
             "trouble": store.state.get(running.TROUBLE_STATE),
