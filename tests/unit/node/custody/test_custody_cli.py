@@ -117,3 +117,18 @@ def test_a_duplicate_is_proposed_merged_shown_and_split(desk: Desk) -> None:
     assert desk.facts("officers", "duplicates") == []
     unknown = desk.run("officers", "show", "Z-1")
     assert (unknown.returncode, unknown.stderr.splitlines()[0]) == (1, "error: there is no officer Z-1")
+
+
+def test_the_quality_report_counts_and_writes_files_to_fix(desk: Desk) -> None:
+    officers = desk.file("officers.csv", FileKind.OFFICERS, {})
+    desk.facts("import", officers, desk.file("conduct.csv", FileKind.CONDUCT, {"hearing": ""}))
+    facts = desk.facts("quality")
+    assert facts["found"]["no-date-of-birth"] == 1
+    assert facts["fair_process_missing"] == {"suspension": {"hearing": 1}}
+    assert facts["files"] == {}
+    out = desk.home.parent / "fix"
+    printed = desk.run("quality", "--out", out).stdout
+    assert f"officers without a whole date of birth: 1; to fix: {out / 'no-date-of-birth.csv'}" in printed
+    assert "suspension: hearing 1" in printed
+    again = desk.facts("import", *sorted(out.iterdir()))
+    assert (again["rows"], again["unchanged"]) == (3, 3)
