@@ -178,6 +178,16 @@ reconciliation_days: Final = Table(
 )
 """Signed days; the present one is signed anew while it lasts."""
 
+releases: Final = Table(
+    "releases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("as_of", String, nullable=False),
+    Column("built_at_ms", BigInteger, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),
+)
+"""Every public release's manifest, as the hub signed it."""
+
 seen: Final = Table(
     "seen",
     metadata,

@@ -25,6 +25,7 @@ class Event(StrEnum):
     ROUND_RESULT_REFUSED = "round-result-refused"
     ROUND_ABANDONED = "round-abandoned"
     ROUND_BUDGET_SET = "round-budget-set"
+    RELEASE_COSIGNED = "release-cosigned"
     CALLER_REFUSED = "caller-refused"
     CALL_MALFORMED = "call-malformed"
     CHECKPOINT_REFUSED = "checkpoint-refused"
@@ -50,5 +51,6 @@ MEANING: dict[Event, str] = {
     Event.ROUND_RESULT_REFUSED: "A result was not signed; subject: the round if readable; detail: the reason.",
     Event.ROUND_ABANDONED: "A round ended without a sum, its loss was taken back; subject: its id; detail: why.",
     Event.ROUND_BUDGET_SET: "The operator set the yearly privacy budget; detail: rho in millionths.",
+    Event.RELEASE_COSIGNED: "The operator signed a verified public release; subject: its number; detail: its digest.",
     Event.CALLER_REFUSED: "Somebody other than the hub called; subject: the name in the certificate.",
 }

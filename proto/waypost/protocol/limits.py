@@ -164,6 +164,12 @@ WORDS_CHARS_MIN: Final = 3
 WORDS_CHARS_MAX: Final = 200
 """A reason, or a person's name and title."""
 
+RELEASE_FILES_MAX: Final = 5000
+"""Files of a public release: a few for each measure, area and state, of which a nation has some hundreds."""
+
+RELEASE_FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Largest file of a release: a table of 25,000 agencies has about 4 MB."""
+
 PERIOD_YEAR_MIN: Final = 2020
 """The order is of June 2020: no fact of compliance is older."""
 

@@ -6,7 +6,8 @@ import typer
 
 from waypost.crypto.errors import CryptoError
 from waypost.protocol import shell
-from waypost.trustee.cli import admissions, budgets, keys, process, rounds
+from waypost.protocol.errors import ProtocolError
+from waypost.trustee.cli import admissions, budgets, keys, process, releases, rounds
 from waypost.trustee.errors import TrusteeError
 
 app = typer.Typer(
@@ -15,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (process, admissions, keys):
+for module in (process, admissions, keys, releases):
     module.register(app)
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(rounds.app, name="round")
@@ -23,4 +24,4 @@ app.add_typer(rounds.app, name="round")
 
 def main() -> None:
     """Entry point."""
-    shell.run(app, (TrusteeError, CryptoError))
+    shell.run(app, (TrusteeError, CryptoError, ProtocolError))

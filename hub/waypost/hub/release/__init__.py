@@ -1,0 +1,1 @@
+"""The public release of section 3(c): a static site and its data, signed."""

@@ -1,0 +1,259 @@
+"""What a release shows of each result: its area, its tier, and the cells which that tier lets be made.
+
+1. A result's area is the states it asked, or the nation. Its coverage is the share of the area's officers (the
+   population file) whom its participants employ (their descriptions).
+2. Of several results for one measure and area the one of the newest period leads; of the same period, the newest.
+3. Under Tier.ALL every cell is a total, and has a ratio beside it. Under Tier.RATIOS it is a ratio: per 1,000 officers
+   covered, or per 100 participants where agencies are counted. Under Tier.PERCENTAGES there is one share for each value
+   of the first dimension, over all the others. Under Tier.PARTICIPATION there are no cells.
+4. Noise is stated at 95 %: a sum of k cells has sqrt(k) times the margin of one. A suppressed cell adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from waypost.hub.release.tiers import Cell, Count, Coverage, Percentage, Ratio, Suppressed, Tier
+from waypost.protocol.measures import Dimension, Unit
+from waypost.protocol.round_results import ResultCell, RoundResult
+from waypost.v1 import envelope_pb2
+
+OFFICERS_PER = 1000
+AGENCIES_PER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SignedResult:
+    """A verified result and the envelope that both parties signed."""
+
+    result: RoundResult
+    envelope: envelope_pb2.Envelope
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the signed payload, in hexadecimal."""
+        return hashlib.sha256(self.envelope.payload).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One combination of a measure's values other than the year, and its cell in each column."""
+
+    values: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    ratios: tuple[Ratio | Suppressed, ...] = ()
+    """Beside the totals of Tier.ALL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The newest year beside the one before, of one value of the first dimension; `margin` holds the change at 95 %."""
+
+    value: str
+    before: float
+    after: float
+    margin: float
+
+    @property
+    def difference(self) -> float:
+        return self.after - self.before
+
+    @property
+    def verdict(self) -> str:
+        """Whether the noise alone explains the change."""
+        if abs(self.difference) <= self.margin:
+            return "within the noise"
+        return "up" if self.difference > 0 else "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A result as a release shows it. `columns` are years, or the period where there are none."""
+
+    signed: SignedResult
+    area: str
+    coverage: Coverage
+    dimensions: tuple[Dimension, ...]
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    shares: tuple[tuple[str, Percentage], ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def result(self) -> RoundResult:
+        return self.signed.result
+
+    @property
+    def tier(self) -> Tier:
+        return self.coverage.tier
+
+    @property
+    def suppressed(self) -> int:
+        """Suppressed cells of the result, whatever the tier shows."""
+        return sum(cell.suppressed for cell in self.result.cells)
+
+
+NATION = "United States"
+
+
+def publish(signed: SignedResult, *, officers_of: Mapping[str, int], population: Mapping[str, int]) -> Published:
+    """What may be shown of a result (rules 1, 3 and 4)."""
+    result = signed.result
+    covered = sum(officers_of.get(ori, 0) for ori in result.participants)
+    officers = sum(count for state, count in population.items() if not result.states or state in result.states)
+    coverage = Coverage(covered, officers)
+    columns = tuple(map(str, result.period.years)) if result.measure.by_year else (result.period.text,)
+    lines: tuple[Line, ...] = ()
+    if coverage.tier >= Tier.RATIOS:
+        lines = tuple(_lines(result, coverage, columns))
+    return Published(
+        signed=signed,
+        area=", ".join(result.states) or NATION,
+        coverage=coverage,
+        dimensions=result.measure.dimensions,
+        columns=columns,
+        lines=lines,
+        shares=_shares(result, coverage) if coverage.tier >= Tier.PERCENTAGES else (),
+        changes=_changes(result, coverage) if coverage.tier >= Tier.RATIOS else (),
+    )
+
+
+def leading(published: Iterable[Published]) -> list[Published]:
+    """The newest result for each measure and area (rule 2), measures in their order, the nation first."""
+    newest: dict[tuple[str, str], Published] = {}
+    for each in sorted(published, key=lambda one: (one.result.period.last, one.result.closed_at_ms)):
+        newest[each.result.measure.name, each.area] = each
+    return sorted(newest.values(), key=lambda one: (one.area != NATION, one.area))
+
+
+def _base(result: RoundResult, coverage: Coverage) -> tuple[int, int]:
+    """What a ratio is of, and per how many."""
+    if result.measure.unit is Unit.AGENCY:
+        return len(result.participants), AGENCIES_PER
+    return coverage.covered, OFFICERS_PER
+
+
+def _scale(result: RoundResult, coverage: Coverage) -> float:
+    """What a total is multiplied by for the unit that the tier allows."""
+    base, per = _base(result, coverage)
+    return 1.0 if coverage.tier is Tier.ALL else per / base if base else 0.0
+
+
+def _lines(result: RoundResult, coverage: Coverage, columns: Sequence[str]) -> Iterable[Line]:
+    """Rule 3, for tiers that show cells: the catalogue's order has the year last."""
+    width, tier = len(columns), coverage.tier
+    for start in range(0, len(result.cells), width):
+        row = result.cells[start : start + width]
+        values = row[0].values[:-1] if result.measure.by_year else row[0].values
+        ratios = tuple(_ratio(cell, result, coverage) for cell in row)
+        totals = tuple(_total(cell, result, tier) for cell in row) if tier is Tier.ALL else ()
+        yield Line(values, totals or ratios, ratios if totals else ())
+
+
+def _total(cell: ResultCell, result: RoundResult, tier: Tier) -> Count | Suppressed:
+    return Suppressed(tier) if cell.suppressed else Count(tier, cell.total, result.margin_95)
+
+
+def _ratio(cell: ResultCell, result: RoundResult, coverage: Coverage) -> Ratio | Suppressed:
+    base, per = _base(result, coverage)
+    if cell.suppressed or not base:
+        return Suppressed(coverage.tier)
+    return Ratio(coverage.tier, cell.total / base * per, result.margin_95 / base * per, per)
+
+
+def _sums(result: RoundResult, *, year: str = "") -> dict[str, tuple[int, int]]:
+    """By value of the first dimension: the sum over the others (of one year, if given), and of how many cells."""
+    sums: dict[str, tuple[int, int]] = dict.fromkeys(result.measure.dimensions[0].values, (0, 0))
+    for cell in result.cells:
+        if year and cell.values[-1] != year:
+            continue
+        total, count = sums[cell.values[0]]
+        sums[cell.values[0]] = (total + cell.total, count + (not cell.suppressed))
+    return sums
+
+
+def _shares(result: RoundResult, coverage: Coverage) -> tuple[tuple[str, Percentage], ...]:
+    """How the whole divides over the first dimension; nothing where there is no whole."""
+    sums = _sums(result)
+    whole, cells = (sum(part) for part in zip(*sums.values(), strict=True))
+    if whole <= 0:
+        return ()
+    margin = result.margin_95
+    return tuple(
+        (
+            value,
+            Percentage(
+                coverage.tier,
+                100 * total / whole,
+                100 * margin * (sqrt(count) + total / whole * sqrt(cells)) / whole,
+            ),
+        )
+        for value, (total, count) in sums.items()
+    )
+
+
+def _changes(result: RoundResult, coverage: Coverage) -> tuple[Change, ...]:
+    """Year over year: totals under Tier.ALL, ratios under Tier.RATIOS."""
+    years = result.period.years
+    if not result.measure.by_year or len(years) < 2:  # noqa: PLR2004 - the newest year and the one before
+        return ()
+    scale = _scale(result, coverage)
+    before, after = (_sums(result, year=str(year)) for year in years[-2:])
+    return tuple(
+        Change(
+            value,
+            before[value][0] * scale,
+            after[value][0] * scale,
+            result.margin_95 * sqrt(before[value][1] + after[value][1]) * scale,
+        )
+        for value in result.measure.dimensions[0].values
+        if before[value][1] and after[value][1]
+    )
+
+
+def first_dimension(published: Published) -> list[tuple[str, float, float]]:
+    """For a chart: the newest column by value of the first dimension, with margins, in the unit the tier allows."""
+    result, coverage = published.result, published.coverage
+    if coverage.tier is Tier.PERCENTAGES:
+        return [(value, share.value, share.margin) for value, share in published.shares]
+    if coverage.tier < Tier.RATIOS:
+        return []
+    scale = _scale(result, coverage)
+    sums = _sums(result, year=published.columns[-1] if result.measure.by_year else "")
+    return [
+        (value, total * scale, result.margin_95 * sqrt(count) * scale)
+        for value, (total, count) in sums.items()
+        if count
+    ]
+
+
+def by_year(published: Published) -> list[tuple[str, float, float]]:
+    """For a chart: the whole by year, with margins, in the unit the tier allows; nothing without years."""
+    result, coverage = published.result, published.coverage
+    if not result.measure.by_year or coverage.tier < Tier.RATIOS or len(published.columns) < 2:  # noqa: PLR2004
+        return []
+    scale = _scale(result, coverage)
+    found = []
+    for year in published.columns:
+        total, count = (sum(part) for part in zip(*_sums(result, year=year).values(), strict=True))
+        if count:
+            found.append((year, total * scale, result.margin_95 * sqrt(count) * scale))
+    return found
+
+
+def unit_word(published: Published) -> str:
+    """The unit of a chart or table under the tier."""
+    if published.tier is Tier.ALL:
+        return "number"
+    if published.tier is Tier.PERCENTAGES:
+        return "percent of the whole"
+    return ratio_word(published)
+
+
+def ratio_word(published: Published) -> str:
+    """What a ratio is of."""
+    agencies = published.result.measure.unit is Unit.AGENCY
+    return f"per {AGENCIES_PER} participating agencies" if agencies else f"per {OFFICERS_PER:,} officers covered"

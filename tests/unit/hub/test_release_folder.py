@@ -1,0 +1,246 @@
+"""Releases as documents: built into a folder, kept, cosigned, verified, and every forgery named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, update
+from tests.parties import commands
+from tests.parties import release_world as given
+from tests.parties.compliance_world import World
+
+from waypost.crypto.envelope import SigningKey, sign
+from waypost.crypto.keystore import Keystore
+from waypost.hub import round_schema, schema
+from waypost.hub.database import open_engine
+from waypost.protocol import names
+from waypost.protocol.errors import ProtocolError
+from waypost.protocol.release_folder import read_manifest, verify_release
+from waypost.protocol.releases import MANIFEST
+from waypost.v1 import compliance_pb2, release_pb2
+
+
+class Operators:
+    """Homes of a hub and a trustee whose database holds the synthetic world."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.hub, self.trustee = folder, folder / "hub", folder / "trustee"
+        commands.do("waypost-trustee", "init", home=self.trustee)
+        public = str(self.trustee / "trustee.json")
+        commands.do("waypost-hub", "init", "--trustee", public, "--trustee-address", "127.0.0.1:1", home=self.hub)
+        commands.do("waypost-trustee", "accept", str(self.hub / "hub.json"), home=self.trustee)
+        self.population = given.population_file(folder)
+        self.site = folder / "site"
+        self.hub_key, self.trustee_key = (
+            SigningKey.from_seed(Keystore.open(home / "keys", commands.PASSPHRASE).get("signing"))
+            for home in (self.hub, self.trustee)
+        )
+        self.world = World(open_engine(f"sqlite:///{self.hub / 'hub.db'}"), self.hub_key, self.trustee_key)
+
+    def build(self, *more: str) -> commands.Done:
+        arguments = ("--population", str(self.population), "--source", "synthetic figures", "--as-of", given.TODAY)
+        return commands.run("waypost-hub", "release", "build", str(self.site), *arguments, *more, home=self.hub)
+
+    def verify(self, *more: str) -> commands.Done:
+        return commands.run("waypost-hub", "release", "verify", str(self.site), *more, home=self.hub)
+
+    def cosign(self) -> commands.Done:
+        return commands.run("waypost-trustee", "cosign-release", str(self.site), home=self.trustee)
+
+
+@pytest.fixture(scope="module")
+def operators(tmp_path_factory: pytest.TempPathFactory) -> Operators:
+    """A release of a few agencies and two results, cosigned."""
+    place = Operators(tmp_path_factory.mktemp("operators"))
+    world = place.world
+    for ori in given.agencies("CA"):
+        world.join(ori)
+    world.publish("2026-01-01")
+    for ori in given.agencies("CA"):
+        described = compliance_pb2.MemberDescription(ori=ori, officers=90, locale=compliance_pb2.LOCALE_URBAN)
+        world.hub_says(names.MEMBER_DESCRIPTION, described, "2026-01-03")
+    given.store(world, given.make_result(world, "records", "2023..2025", states=("CA",)))
+    given.store(world, given.make_result(world, "records", "2023..2025", states=("TX",)))
+    done = place.build()
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def test_a_release_verifies_and_the_trustees_signature_is_told_apart(operators: Operators) -> None:
+    assert "the hub alone" in operators.verify().stdout
+    assert "1 results" in operators.cosign().stdout
+    assert "already" in operators.cosign().stdout
+    facts = json.loads(operators.verify("--json").stdout)
+    assert (facts["release"], facts["results"], facts["signed_by"]) == (1, 1, ["hub", "trustee"])
+
+
+def test_keys_given_by_hand_are_enough_and_others_do_not_verify(operators: Operators) -> None:
+    ours = ("--hub-key", operators.hub_key.public.hex(), "--trustee-key", operators.trustee_key.public.hex())
+    assert operators.verify(*ours).returncode == 0
+    foreign = SigningKey.generate().public.hex()
+    done = operators.verify("--hub-key", foreign, "--trustee-key", foreign)
+    assert (done.returncode, "error: " in done.stderr) == (1, True)
+    assert "64 hexadecimal digits" in operators.verify("--hub-key", "00").stderr
+
+
+def test_earlier_releases_stay_listed_as_they_were(operators: Operators) -> None:
+    before = (operators.site / MANIFEST).read_bytes()
+    assert operators.build("--notice", "Synthetic data").returncode == 0
+    past = operators.site / "past" / "1"
+    assert (past / MANIFEST).read_bytes() == before
+    assert b'href="past/1/index.html"' in (operators.site / "releases.html").read_bytes()
+    lines = [json.loads(line) for line in operators.verify("--json").stdout.splitlines()]
+    assert [line["release"] for line in lines] == [2, 1]
+    listed = commands.do("waypost-hub", "release", "list", "--json", home=operators.hub)
+    assert [json.loads(line)["manifest_sha256"] for line in listed.splitlines()] == [
+        line["manifest_sha256"] for line in reversed(lines)
+    ]
+
+
+def verified(operators: Operators, site: Path) -> None:
+    verify_release(site, hub_key=operators.hub_key.public, trustee_key=operators.trustee_key.public)
+
+
+@pytest.fixture
+def copy(operators: Operators, tmp_path: Path) -> Path:
+    """The release, to be forged."""
+    site = tmp_path / "copy"
+    shutil.copytree(operators.site, site)
+    verified(operators, site)
+    return site
+
+
+def altered(site: Path) -> None:
+    (site / "data" / "results.csv").write_text("measure\n")
+
+
+def missing(site: Path) -> None:
+    (site / "method.html").unlink()
+
+
+def added(site: Path) -> None:
+    (site / "press.html").write_text("what was never released")
+
+
+def linked(site: Path) -> None:
+    (site / "method.html").unlink()
+    (site / "method.html").symlink_to(site / "index.html")
+
+
+def linked_folder(site: Path) -> None:
+    (site / "more").symlink_to(site / "data")
+
+
+@pytest.mark.parametrize(
+    ("forge", "reason"),
+    [
+        (altered, "altered-file"),
+        (missing, "missing-file"),
+        (added, "extra-file"),
+        (linked, "malformed"),
+        (linked_folder, "malformed"),
+    ],
+)
+def test_a_release_with_a_file_altered_missing_added_or_linked_is_refused(
+    operators: Operators, copy: Path, forge: Callable[[Path], None], reason: str
+) -> None:
+    forge(copy)
+    with pytest.raises(ProtocolError) as caught:
+        verified(operators, copy)
+    assert caught.value.reason == reason
+    before = (copy / MANIFEST).read_bytes()
+    assert commands.run("waypost-trustee", "cosign-release", str(copy), home=operators.trustee).returncode == 1
+    assert (copy / MANIFEST).read_bytes() == before
+
+
+def forged_manifest(
+    operators: Operators, copy: Path, key: SigningKey, change: Callable[[release_pb2.ReleaseManifest], None]
+) -> str:
+    content = release_pb2.ReleaseManifest.FromString(read_manifest(copy).payload)
+    change(content)
+    envelope = sign(names.RELEASE_MANIFEST, content.SerializeToString(), key)
+    (copy / MANIFEST).write_bytes(envelope.SerializeToString())
+    with pytest.raises(ProtocolError) as caught:
+        verified(operators, copy)
+    return caught.value.reason
+
+
+def test_a_manifest_signed_by_the_trustee_alone_is_no_release(operators: Operators, copy: Path) -> None:
+    assert forged_manifest(operators, copy, operators.trustee_key, lambda _: None) == "wrong-signature"
+
+
+def test_a_manifest_of_somebody_elses_key_is_refused(operators: Operators, copy: Path) -> None:
+    assert forged_manifest(operators, copy, SigningKey.generate(), lambda _: None) == "wrong-signature"
+
+
+@pytest.mark.parametrize(
+    "path", ["../hub.db", "/etc/hosts", "a//b", ".hidden", "past/1/index.html", "manifest.pb", "a\\b"]
+)
+def test_a_manifest_cannot_name_a_path_outside_of_its_release(operators: Operators, copy: Path, path: str) -> None:
+    def change(content: release_pb2.ReleaseManifest) -> None:
+        content.files.add(path=path, sha256=bytes(32))
+        content.files.sort(key=lambda file: file.path)
+
+    assert forged_manifest(operators, copy, operators.hub_key, change) == "malformed"
+
+
+def test_a_result_that_the_trustee_did_not_sign_stops_the_build(operators: Operators) -> None:
+    world, table = operators.world, round_schema.rounds
+    signed = given.make_result(world, "records", "2020..2021", states=("CA",))
+    forged = sign(names.ROUND_RESULT, signed.envelope.payload, operators.hub_key, SigningKey.generate())
+    given.store(world, signed)
+    mine = table.c.round_id == signed.result.round_id
+    with world.engine.begin() as connection:
+        connection.execute(update(table).where(mine).values(result=forged.SerializeToString()))
+    try:
+        done = operators.build()
+        assert done.returncode == 1
+        assert "not signed by both" in done.stderr
+    finally:
+        with world.engine.begin() as connection:
+            connection.execute(table.delete().where(mine))
+
+
+def test_a_stored_fact_that_does_not_verify_stops_the_build(operators: Operators) -> None:
+    row = {
+        "type": names.MEMBER_DESCRIPTION,
+        "author": "hub",
+        "subject": "CA9900100",
+        "digest": b"forged",
+        "counts_from_ms": 1,
+        "envelope": sign(names.MEMBER_DESCRIPTION, b"x", SigningKey.generate()).SerializeToString(),
+    }
+    with operators.world.engine.begin() as connection:
+        connection.execute(insert(schema.facts).values(row))
+        assert connection.scalar(select(schema.facts.c.subject).where(schema.facts.c.digest == b"forged"))
+    try:
+        assert "do not verify" in operators.build().stderr
+    finally:
+        with operators.world.engine.begin() as connection:
+            connection.execute(schema.facts.delete().where(schema.facts.c.digest == b"forged"))
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(operators: Operators, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    arguments = ("--population", str(operators.population), "--source", "synthetic figures")
+    done = commands.run("waypost-hub", "release", "build", str(tmp_path), *arguments, home=operators.hub)
+    assert (done.returncode, "holds something else" in done.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "state\nCA\n", "state,officers\nCA,many\n", "state,officers\nCA,1\nCA,2\n", "state,officers\nCA,-5\n"],
+)
+def test_a_file_of_officers_that_cannot_be_read_is_told_in_two_lines(
+    operators: Operators, tmp_path: Path, content: str
+) -> None:
+    wrong = tmp_path / "officers.csv"
+    wrong.write_text(content)
+    arguments = ("--population", str(wrong), "--source", "synthetic figures")
+    done = commands.run("waypost-hub", "release", "build", str(tmp_path / "out"), *arguments, home=operators.hub)
+    assert (done.returncode, done.stderr.startswith("error: ")) == (1, True)
