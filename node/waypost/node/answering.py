@@ -36,6 +36,7 @@ from waypost.node.policy_facts import PURPOSES, asker_of
 from waypost.node.records import ConductRecord, Officer
 from waypost.node.ruling import Ruling
 from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, Store, TokenHit
+from waypost.node.terms import OwnTerms
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError
@@ -49,19 +50,21 @@ _REFERENCE_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Self:
-    """Who answers: the node's ORI and signing key, its policies (None while they cannot be read), and its windows."""
+    """Who answers: the node's ORI and signing key, its policies (None while they cannot be read), windows and terms."""
 
     ori: str
     key: SigningKey
     policies: PolicyEngine | None
     windows: Windows = field(default_factory=Windows)
+    terms: OwnTerms = field(default_factory=OwnTerms)
 
     def ruling(self, roster: Roster, today: date) -> Ruling:
         """The node's rules on that day; Refused while a policy file cannot be read."""
         if self.policies is None:
             raise Refused("policy-unreadable", "a policy file cannot be read")
         member = roster.member(self.ori)
-        return Ruling(self.ori, member.state if member is not None else "", self.policies, self.windows, today)
+        state = member.state if member is not None else ""
+        return Ruling(self.ori, state, self.policies, self.windows, today, self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +185,8 @@ def _disclose(officer: Officer, agreeing: frozenset[str], asker: Asker, ruling: 
         else:
             declined[decision.policy_ids] += 1
         ids.update(decision.policy_ids)
-    candidate = wire.candidate_of(
-        officer, records, ssn_agrees="ssn" in agreeing, declined=dict(declined), today=ruling.today
-    )
+    content = [ruling.content(asker, record) for record in records]
+    candidate = wire.candidate_of(officer, content, ssn_agrees="ssn" in agreeing, declined=dict(declined))
     return _Decided(officer.id, Verdict.DISCLOSE, tuple(records), tuple(sorted(ids)), candidate)
 
 

@@ -17,6 +17,7 @@ States of a check, as docs/protocol.md draws them:
 3. An answer counts when a member that the receipt names as matched signed it for this node, for this check and this
    request's digest, and it opens with the check's one-time key in that member's context.
 4. What does not count is refused with an audit entry and changes nothing. A member that never answers stays pending.
+5. When a check is over and every answer that the receipt names has arrived, its one-time key is forgotten.
 """
 
 from __future__ import annotations
@@ -183,6 +184,7 @@ def _take_receipt(store: Store, envelope: envelope_pb2.Envelope, own: Asker, now
             )
         )
         store.transparency.want(log_pb2.LOG_KIND_RECEIPT, hashlib.sha256(verified.payload).digest(), now_ms)
+        _forget_key_when_over(store, check.id)
         if check.state == READY:
             store.transparency.want(log_pb2.LOG_KIND_CHECK, receipt.request_digest, now_ms)
             store.audit.add(AuditEntry(now_ms, Event.CHECK_SUBMITTED, json.loads(check.request_json)["staff"]))
@@ -207,6 +209,8 @@ def _take_answer(
     answer = check_pb2.Answer.FromString(verified.payload)
     with store.writing():
         check = store.checks.get(answer.check_id)
+        if check is not None and sender.ori in {kept.ori for kept in store.checks.answers(check.id)}:
+            return None
         if check is None or check.secret is None or check.receipt is None:
             raise Refused("no-such-check", "the answer is for no check of this node")
         if answer.request_digest != _digest(check):
@@ -214,8 +218,20 @@ def _take_answer(
         if sender.ori not in matched_oris(check):
             raise Refused("not-asked", "the answer is of a member that the receipt does not name")
         body = _open(check, answer, sender.ori, own.ori)
-        kept = store.checks.add_answer(StoredAnswer(check.id, sender.ori, body, envelope.SerializeToString(), now_ms))
-    return check.id if kept else None
+        store.checks.add_answer(StoredAnswer(check.id, sender.ori, body, envelope.SerializeToString(), now_ms))
+        _forget_key_when_over(store, check.id)
+    return check.id
+
+
+def _forget_key_when_over(store: Store, check_id: bytes) -> None:
+    """Rule 5: nothing can come that the one-time key would open."""
+    check = store.checks.get(check_id)
+    if check is None or check.secret is None or check.state not in {ANSWERED, EXPIRED}:
+        return
+    receipt, arrived = receipt_of(check), {answer.ori for answer in store.checks.answers(check_id)}
+    answered = check_pb2.RESPONSE_STATE_ANSWERED
+    if receipt is not None and {each.ori for each in receipt.responses if each.state == answered} <= arrived:
+        store.checks.update(replace(check, secret=None))
 
 
 def _open(check: StoredCheck, answer: check_pb2.Answer, sender: str, own: str) -> bytes:

@@ -10,12 +10,13 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from waypost.crypto.keystore import Keystore
-from waypost.node import changing
+from waypost.node import changing, terms
 from waypost.node.audit import Event
 from waypost.node.disclosure_heads import DisclosureHeads
 from waypost.node.errors import LinkError, Refused
@@ -62,7 +63,6 @@ class Daemon:
             self._notices.step,
             self._log.step,
             self._heads.step,
-            self._tidy,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -70,6 +70,7 @@ class Daemon:
         await self._node.note_link(LinkState.CONNECTING, "")
         tasks = [asyncio.create_task(self._link.run())]
         tasks += [asyncio.create_task(self._forever(work)) for work in self._tasks()]
+        tasks.append(asyncio.create_task(self._housekeeping()))
         waiter = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, waiter):
@@ -131,11 +132,17 @@ class Daemon:
         elif frame.HasField("index_verdict"):
             await self._index.take_verdict(frame.index_verdict)
 
-    async def _tidy(self) -> None:
-        node, moment_ms = self._node, now_ms()
-        await node.threads.in_store(lambda: node.store.replay.purge(moment_ms))
-        await node.threads.in_store(lambda: changing.scrub(node.store))
-        await asyncio.sleep(_HOUSEKEEPING_INTERVAL_S)
+    async def _housekeeping(self) -> None:
+        """What is due whether the node is attached or not."""
+        node = self._node
+        while True:
+            moment_ms, today = now_ms(), datetime.now(UTC).date()
+            await node.threads.in_store(lambda now=moment_ms: node.store.replay.purge(now))  # type: ignore[misc]
+            await node.threads.in_store(
+                lambda now=moment_ms, day=today: terms.lapse(node.store, day, now)  # type: ignore[misc]
+            )
+            await node.threads.in_store(lambda: changing.scrub(node.store))
+            await asyncio.sleep(_HOUSEKEEPING_INTERVAL_S)
 
 
 async def serve(home: Path, keys: Keystore, store: Store) -> None:

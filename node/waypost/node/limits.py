@@ -114,6 +114,9 @@ CHUNK_ROWS: Final = 5_000
 
 # Fair process.
 
+KEEP_DAYS_MAX: Final = 36_525
+"""Longest time that terms let a receiver keep a record: a century says "without a limit" clearly enough."""
+
 TOLD_WINDOW_DAYS: Final = 30
 """Days between telling the officer that a record will be shared and sharing it."""
 

@@ -23,7 +23,6 @@ from waypost.crypto.envelope import Verifier, sign
 from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, seal
-from waypost.node import wire
 from waypost.node.answering import Self
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
@@ -158,7 +157,7 @@ def _add_content(
     decision = ruling.of_record(asker, record)
     if decision is not None and decision.allowed:
         body.standing = notice_pb2.STANDING_STANDS
-        body.record.CopyFrom(wire.record_of(record, today))
+        body.record.CopyFrom(ruling.content(asker, record))
         return
     body.standing = notice_pb2.STANDING_WITHHELD
     why = "; ".join(fairness.words) if isinstance(fairness, Withheld) else "policy no longer lets it be shared"

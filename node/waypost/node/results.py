@@ -146,6 +146,11 @@ def _candidate_facts(found: FoundCandidate, updates: Mapping[tuple[str, str], Re
                 "status": entry.status,
                 "statement": entry.statement.text,
                 "dispute": dispute_words(entry),
+                "terms": {
+                    "permitted_purpose": entry.terms.permitted_purpose,
+                    "onward_sharing": entry.terms.onward_sharing,
+                    "keep_until": entry.terms.keep_until,
+                },
                 "now": notice_facts(updates[found.ori, entry.record_key])
                 if (found.ori, entry.record_key) in updates
                 else None,

@@ -5,14 +5,17 @@ Everything that leaves a node about an officer is asked here: answers, notices, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
+from waypost.node import wire
 from waypost.node.due_process import Windows
 from waypost.node.fairness import Fairness, Shareable, judge
 from waypost.node.policy import Asker, Decision, Explanation, PolicyEngine
 from waypost.node.policy_facts import officer_resource, record_resource
 from waypost.node.records import ConductRecord, Officer
+from waypost.node.terms import OwnTerms
+from waypost.v1 import record_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Ruling:
     policies: PolicyEngine
     windows: Windows
     today: date
+    terms: OwnTerms = field(default_factory=OwnTerms)
 
     def of_officer(self, asker: Asker, officer: Officer) -> Decision:
         """Whether the asker may have the officer's employment history."""
@@ -42,6 +46,12 @@ class Ruling:
     def fairness(self, record: ConductRecord) -> Fairness:
         """What section 3(b) says of the record."""
         return judge(record, self.today, window_days=self.windows.of(record))
+
+    def content(self, asker: Asker, record: ConductRecord) -> record_pb2.ConductRecord:
+        """The record as it goes out to the asker today, with the terms under which it does."""
+        content = wire.record_of(record, self.today)
+        content.terms.CopyFrom(self.terms.of(record, asker.purpose, self.today))
+        return content
 
     def admits(self, record: ConductRecord) -> bool:
         """Whether section 3(b) admits the record."""

@@ -26,6 +26,7 @@ from waypost.node.hub_client import HubClient
 from waypost.node.link import Link, LinkState
 from waypost.node.policy import PolicyEngine, policy_files, read_local
 from waypost.node.store import AuditEntry, Store, StoredRoster
+from waypost.node.terms import read_terms
 from waypost.node.tokenizing import Evaluator, Threads
 from waypost.protocol.errors import RosterError
 from waypost.protocol.roster import Roster, accept_roster, open_roster
@@ -59,6 +60,7 @@ class Running:
         )
         self.roster = self._held_roster()
         self.windows = read_windows(home)
+        self.terms = read_terms(home)
         self.policies: PolicyEngine | None = None
         self._policy_files: tuple[tuple[str, int, int], ...] | None = None
         self.client: HubClient | None = None

@@ -45,8 +45,10 @@ class Custodian:
 
 
 def accounting(store: Store, officer_id: int, custodian: Custodian) -> list[dict[str, Any]]:
-    """Who saw what of an officer (rule 4), oldest first."""
-    return [_disclosure(entry, custodian) for entry in store.disclosures.of_officer(officer_id)]
+    """Who saw what of an officer (rule 4), oldest first, under whichever of the person's keys."""
+    keys = store.merges.links().group(officer_id)
+    entries = [entry for each in keys for entry in store.disclosures.of_officer(each)]
+    return [_disclosure(entry, custodian) for entry in sorted(entries, key=lambda entry: entry.at_ms)]
 
 
 def self_file(store: Store, officer: Officer, custodian: Custodian, ruling: Ruling, asker: Asker) -> dict[str, Any]:

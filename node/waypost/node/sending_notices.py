@@ -46,7 +46,7 @@ class SendingNotices:
         if recipient is None or not recipient.active:
             raise Refused("not-a-member", "the recipient takes no part in the federation now")
         key = await self._sealing_key(recipient)
-        own = Self(node.ori, node.key, node.policies_now(), node.windows)
+        own = Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
         moment_ms, today = now_ms(), datetime.now(UTC).date()
         await node.threads.in_store(
             lambda: noticing.make(

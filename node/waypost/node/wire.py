@@ -12,11 +12,10 @@ from waypost.v1 import check_pb2, record_pb2
 
 def candidate_of(
     officer: Officer,
-    records: Sequence[ConductRecord],
+    records: Sequence[record_pb2.ConductRecord],
     *,
     ssn_agrees: bool,
     declined: dict[tuple[str, ...], int],
-    today: date,
 ) -> check_pb2.Candidate:
     """A disclosed officer with the records that may go out. The SSN never does."""
     person = officer.person
@@ -31,7 +30,7 @@ def candidate_of(
         ],
         ssn_agrees=ssn_agrees,
         employments=[_employment(employment) for employment in officer.employment],
-        conduct=[record_of(record, today) for record in records],
+        conduct=records,
         declined=[check_pb2.Declined(records=count, policy_ids=ids) for ids, count in declined.items()],
     )
 

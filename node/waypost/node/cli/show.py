@@ -10,6 +10,7 @@ from rich.table import Table
 from waypost.node import wire
 from waypost.node.matching import Agreement
 from waypost.node.results import FoundCandidate, Result, conduct_word, dispute_words, notice_facts, separation_word
+from waypost.node.terms import words
 from waypost.v1 import check_pb2, record_pb2
 
 _COLORS = {"confirmed": "green", "probable": "yellow", "possible": "cyan"}
@@ -83,6 +84,8 @@ def _record(record: record_pb2.ConductRecord, console: Console) -> None:
         f"    [dim]fair process: notice {facts.notice_on}, hearing {hearing}, decided {facts.decided_on} by "
         f"{facts.decided_by}, appeal {appeal}, final {facts.final_on}, officer told {facts.told_on}[/dim]"
     )
+    if record.HasField("terms"):
+        console.print(f"    [dim]terms of the owner's law: {plain(words(record.terms))}[/dim]")
     if record.HasField("dispute"):
         console.print(f"    [yellow]{plain(dispute_words(record))}[/yellow]")
     if record.HasField("statement"):

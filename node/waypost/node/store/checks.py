@@ -108,6 +108,14 @@ class CheckRepository:
             for check, ori, body_box, envelope, at_ms in self._db.rows(sql, (check_id,))
         ]
 
+    def all_answers(self) -> list[StoredAnswer]:
+        """Every answer to any check."""
+        sql = "SELECT check_id, ori, body_box, envelope, at_ms FROM check_answers ORDER BY check_id, ori"
+        return [
+            StoredAnswer(check, ori, self._cipher.open(ANSWER, body_box), envelope, at_ms)
+            for check, ori, body_box, envelope, at_ms in self._db.rows(sql)
+        ]
+
     def answers_of(self, ori: str) -> list[StoredAnswer]:
         """All answers of one member, whatever the check."""
         sql = "SELECT check_id, ori, body_box, envelope, at_ms FROM check_answers WHERE ori = ? ORDER BY at_ms"
