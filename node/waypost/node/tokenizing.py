@@ -8,6 +8,8 @@
 4. When nothing is due the index digest is sent, and once a day from then on. Where it differs from the hub's, the
    buckets that differ are listed and mended.
 5. A new epoch makes everything due. Whatever was not finished when the process died is due when it starts again.
+6. Keys go up for evaluation in multiples of FILLED_ELEMENTS, filled with random ones: how many keys one changed officer
+   has, and so how long his names are and how many he bore, cannot be read from it. A check has its own fixed number.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.split_oprf import BlindedBatch, Evaluation, blind_batch, finish_batch
 from waypost.node.asking import evaluation_request
 from waypost.node.errors import Refused
-from waypost.node.keys import match_inputs
+from waypost.node.keys import OFFICER_TOKENS_MAX, match_inputs
 from waypost.node.store import IndexedPerson, OfficerTokens, Store
 from waypost.protocol import limits, names
 from waypost.protocol.index_digest import bucket_digests, differing_buckets, index_digest
@@ -40,8 +42,17 @@ OFFICERS_PER_GROUP: Final = 200
 BATCH_ELEMENTS: Final = 1024
 """Keys evaluated under one proof: under a second of work, 32 KiB on the wire."""
 
+FILLED_ELEMENTS: Final = limits.REGISTRATION_BATCH_TOKENS
+"""Keys under one proof are a multiple of this: more than any one officer has; 0.4 s of one core."""
+
+DECOY_BYTES: Final = 32
+_CHECK: Final = index_pb2.EVALUATION_PURPOSE_CHECK
+
 EPOCH_STATE: Final = "index-epoch"
 AGREED_STATE: Final = "index-agreed-at-ms"
+
+assert OFFICER_TOKENS_MAX <= FILLED_ELEMENTS  # noqa: S101 - relations between bounds, checked at import
+assert BATCH_ELEMENTS % FILLED_ELEMENTS == 0  # noqa: S101
 
 _Result = TypeVar("_Result")
 
@@ -92,14 +103,15 @@ class Evaluator:
         self, inputs: Sequence[bytes], purpose: index_pb2.EvaluationPurpose.ValueType, roster: Roster, now_ms: int
     ) -> tuple[bytes, ...]:
         """The tokens of one batch, both proofs verified; Refused when a proof does not hold."""
-        threads = self._threads
-        batch = await threads.compute(lambda: blind_batch(inputs, threads.cores))
+        threads, count = self._threads, len(inputs)
+        filled = [*inputs, *(os.urandom(DECOY_BYTES) for _ in range(-count % FILLED_ELEMENTS))]  # rule 6
+        batch = await threads.compute(lambda: blind_batch(inputs if purpose == _CHECK else filled, threads.cores))
         request = evaluation_request(
             purpose, batch.elements, ori=self._ori, epoch=roster.epoch, key=self._key, now_ms=now_ms
         )
         response = await self._hub.evaluate(request)
         try:
-            return await threads.compute(lambda: self._finish(batch, response, roster))
+            return (await threads.compute(lambda: self._finish(batch, response, roster)))[:count]
         except OprfError as error:
             raise Refused("wrong-proof", str(error)) from error
 
