@@ -48,6 +48,8 @@ class RequestReader(aio.ServerInterceptor):
         method = path.rpartition("/")[2]
         if handler.stream_stream is not None:
             return self._stream(handler, method)
+        if handler.stream_unary is not None:
+            return self._stream_unary(handler, method)
         if handler.unary_stream is not None:
             return self._unary_stream(handler, method)
         return self._unary(handler, method)
@@ -70,24 +72,23 @@ class RequestReader(aio.ServerInterceptor):
 
     def _stream(self, handler: _Handler, method: str) -> _Handler:
         async def run(stream: AsyncIterator[bytes], context: _Context) -> AsyncIterator[Any]:
-            broken = False
-
-            async def requests() -> AsyncIterator[Any]:
-                nonlocal broken
-                async for data in stream:
-                    try:
-                        request = handler.request_deserializer(data)
-                    except DecodeError:
-                        broken = True
-                        return
-                    yield request
-
-            async for response in handler.stream_stream(requests(), context):
+            requests = _Requests(stream, handler.request_deserializer)
+            async for response in handler.stream_stream(requests.read(), context):
                 yield response
-            if broken:
+            if requests.broken:
                 await self._refuse(method, context)
 
         return grpc.stream_stream_rpc_method_handler(run, None, handler.response_serializer)
+
+    def _stream_unary(self, handler: _Handler, method: str) -> _Handler:
+        async def run(stream: AsyncIterator[bytes], context: _Context) -> Message:
+            requests = _Requests(stream, handler.request_deserializer)
+            response: Message = await handler.stream_unary(requests.read(), context)
+            if requests.broken:
+                await self._refuse(method, context)
+            return response
+
+        return grpc.stream_unary_rpc_method_handler(run, None, handler.response_serializer)
 
     async def _read(self, handler: _Handler, method: str, data: bytes, context: _Context) -> Message:
         try:
@@ -103,3 +104,22 @@ class RequestReader(aio.ServerInterceptor):
             caller = _UNKNOWN_CALLER
         await self._told(caller, method)
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, _TOLD)
+
+
+class _Requests:
+    """A stream of requests that ends at the first one that cannot be read (rule 3)."""
+
+    def __init__(self, stream: AsyncIterator[bytes], deserialize: Callable[[bytes], Message]) -> None:
+        self._stream = stream
+        self._deserialize = deserialize
+        self.broken = False
+
+    async def read(self) -> AsyncIterator[Any]:
+        """The requests."""
+        async for data in self._stream:
+            try:
+                request = self._deserialize(data)
+            except DecodeError:
+                self.broken = True
+                return
+            yield request

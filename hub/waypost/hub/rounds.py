@@ -224,7 +224,7 @@ def finish(connection: Connection, held: HeldRound, result: envelope_pb2.Envelop
     """Keep the result with both signatures, and delete the shares (rule 3)."""
     if not move(connection, held, RoundState.DONE, now_ms, result=result.SerializeToString()):
         return False
-    _delete_shares(connection, held.round_id)
+    _forget(connection, held.round_id)
     digest = hashlib.sha256(result.payload).digest()
     transparency.append(connection, log_pb2.LOG_KIND_ROUND, digest, now_ms)
     add_audit(connection, now_ms, Event.ROUND_DONE, held.round_id.hex(), held.question)
@@ -235,8 +235,7 @@ def fail(connection: Connection, held: HeldRound, reason: str, now_ms: int) -> N
     """The round came to nothing: delete the shares, the mail, and the losses if nothing was added up."""
     if not move(connection, held, RoundState.FAILED, now_ms, reason=reason, hub_half=None):
         return
-    _delete_shares(connection, held.round_id)
-    connection.execute(delete(schema.mailbox).where(schema.mailbox.c.check_id == held.round_id))
+    _forget(connection, held.round_id)
     if held.state in _REFUNDED:
         connection.execute(delete(_LOSSES).where(_LOSSES.c.round_id == held.round_id))
     add_audit(connection, now_ms, Event.ROUND_FAILED, held.round_id.hex(), reason)
@@ -248,7 +247,9 @@ def losses(connection: Connection, year: int) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in connection.execute(query.group_by(_LOSSES.c.state).order_by("state"))}
 
 
-def _delete_shares(connection: Connection, round_id: bytes) -> None:
+def _forget(connection: Connection, round_id: bytes) -> None:
+    """Delete the shares, and the mail of those who never took it."""
+    connection.execute(delete(schema.mailbox).where(schema.mailbox.c.check_id == round_id))
     connection.execute(update(_MEMBERS).where(_MEMBERS.c.round_id == round_id).values(answer=None))
 
 

@@ -1,0 +1,225 @@
+"""Aggregate rounds over real sockets: a hub, a trustee and fifty members, ten of which die; and what anybody saw."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.parties import commands
+from tests.parties.counting import CountingMember, closing, counting_member
+from tests.parties.federation import Federation, running, wait_until
+
+from waypost.crypto.envelope import parse_envelope
+from waypost.crypto.shares import pack
+from waypost.protocol import limits
+from waypost.protocol.round_results import RoundResult, open_result
+from waypost.v1 import round_pb2
+
+MEMBERS, DEAD = 50, 10
+MEASURE = "officers-trained"
+STATES = ("CA", "NV")
+
+
+def trained(number: int) -> tuple[int, int]:
+    """What a member counts: numbers of a kind that do not occur by chance."""
+    return 7_000_003 + 100 * number, 5_000_011 + 100 * number
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    with running(tmp_path_factory.mktemp("rounds")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def members(federation: Federation) -> Iterator[list[CountingMember]]:
+    made = [counting_member(federation, f"{STATES[n % 2]}99{n:05}", trained(n)) for n in range(MEMBERS)]
+    with closing(made):
+        yield made
+
+
+def start(federation: Federation, period: str, *more: str) -> dict[str, Any]:
+    arguments = ("round", "start", MEASURE, "--period", period, "--open-minutes", "30", "--json", *more)
+    facts: dict[str, Any] = json.loads(federation.do_hub(*arguments))
+    return facts
+
+
+def row(federation: Federation, round_id: str, columns: str) -> tuple[Any, ...]:
+    (found,) = federation.query("hub", f"SELECT {columns} FROM rounds WHERE round_id = ?", bytes.fromhex(round_id))
+    return found
+
+
+def wait_state(federation: Federation, round_id: str, *states: str) -> None:
+    told = f"{row(federation, round_id, 'state, reason')} {federation.hub.log.read_text()[-1500:]}"
+    wait_until(lambda: row(federation, round_id, "state")[0] in states, told)
+
+
+def close_now(federation: Federation, round_id: str) -> None:
+    """The time to answer is over: what the clock would do half an hour later."""
+    with sqlite3.connect(federation.database("hub"), timeout=20) as connection:
+        connection.execute("UPDATE rounds SET closes_at_ms = 1 WHERE round_id = ?", (bytes.fromhex(round_id),))
+    connection.close()
+
+
+def result_of(federation: Federation, round_id: str) -> RoundResult:
+    envelope = parse_envelope(row(federation, round_id, "result")[0])
+    keys = (federation.hub_key.public, federation.trustee_key.public)
+    return open_result(envelope, hub_key=keys[0], trustee_key=keys[1])
+
+
+def answer_all(federation: Federation, members: list[CountingMember], round_id: str) -> None:
+    wait_state(federation, round_id, "open")
+    for each in members:
+        result = each.answer()
+        assert result is not None
+        assert result.accepted, result.reason
+
+
+def assert_within_noise(result: RoundResult, members: list[CountingMember]) -> None:
+    """Seven deviations: a right round fails once in 10^11."""
+    for place, cell in enumerate(result.cells):
+        true_total = sum(each.trained[place] for each in members)
+        assert abs(cell.total - true_total) < 7 * result.noise_deviation
+        assert not cell.suppressed
+
+
+def test_ten_of_fifty_die_in_the_middle_and_the_round_closes_correctly_for_the_forty(
+    federation: Federation, members: list[CountingMember]
+) -> None:
+    facts = start(federation, "2026Q3")
+    alive, dead = members[:-DEAD], members[-DEAD:]
+    answer_all(federation, alive, facts["round"])
+    for each in dead[: DEAD // 2]:  # half of them die with the round in their hands
+        with each.member.attached() as link:
+            link.mail()
+    close_now(federation, facts["round"])
+    wait_state(federation, facts["round"], "done", "failed")
+    result = result_of(federation, facts["round"])
+    assert set(result.participants) == {each.ori for each in alive}
+    assert {(each.ori, each.reason) for each in result.absent} == {(each.ori, "") for each in dead}
+    assert_within_noise(result, alive)
+    shown = federation.do_hub("round", "show", facts["round"])
+    assert f"absent: {dead[0].ori} (no answer in time)" in shown
+
+
+def test_attack_reading_everything_that_hub_and_trustee_hold_shows_no_members_counts_and_no_true_total(
+    federation: Federation, members: list[CountingMember]
+) -> None:
+    facts = start(federation, "2026Q2")
+    answer_all(federation, members, facts["round"])
+    wait_state(federation, facts["round"], "done")
+    true_totals = tuple(sum(each.trained[place] for each in members) for place in (0, 1))
+    secrets = [each.trained for each in members] + [true_totals]
+    result = result_of(federation, facts["round"])
+    noisy = tuple(cell.total for cell in result.cells)
+    for party in ("hub", "trustee"):
+        held = b"".join(path.read_bytes() for path in (federation.folder / party).rglob("*") if path.is_file())
+        held += (federation.folder / f"{party}.log").read_bytes()
+        assert traces(held, *secrets) == [], party
+        if party == "hub":
+            assert traces(held, noisy)  # the search itself works: the noisy total is there
+    # The two halves that crossed the wire or lie on a disk are unlike each other's and any total's.
+    hub_half, trustee_half, answers = halves(federation, facts["round"])
+    assert pack(true_totals) not in {hub_half, trustee_half}
+    assert not answers  # shares are deleted when the round is done
+
+
+def traces(data: bytes, *numbers: tuple[int, ...]) -> list[int]:
+    """Which of these numbers stand in the data: as words, as varints of a protobuf, or as text."""
+    found = []
+    for number in {number for each in numbers for number in each}:
+        forms = (struct.pack("<Q", number), struct.pack(">Q", number), b"\x10" + varint(number))
+        if any(form in data for form in forms) or re.search(rb"(?<!\d)%d(?!\d)" % number, data):
+            found.append(number)
+    return found
+
+
+def varint(number: int) -> bytes:
+    return round_pb2.Cell(total=number).SerializeToString()[1:]
+
+
+def halves(federation: Federation, round_id: str) -> tuple[bytes, bytes, list[bytes]]:
+    hub_half, trustee_half = row(federation, round_id, "hub_half, trustee_half")
+    sql = "SELECT answer FROM round_members WHERE round_id = ? AND answer IS NOT NULL"
+    return hub_half, trustee_half, [each[0] for each in federation.query("hub", sql, bytes.fromhex(round_id))]
+
+
+def test_the_same_question_again_gives_the_stored_answer(federation: Federation, members: list[CountingMember]) -> None:
+    assert members
+    first = start(federation, "2026Q2")
+    assert not first["new"]
+    before = row(federation, first["round"], "result")
+    assert start(federation, "2026Q2")["round"] == first["round"]
+    assert row(federation, first["round"], "result") == before
+    told = commands.run("waypost-hub", "round", "start", MEASURE, "--period", "2026Q2", home=federation.hub.home)
+    assert "No second draw" in told.stdout
+
+
+def test_a_hub_and_a_trustee_killed_at_every_step_bring_the_round_to_one_end(
+    federation: Federation, members: list[CountingMember]
+) -> None:
+    with federation.audited("trustee", "round-countersigned"):
+        facts = start(federation, "2026-01", "--states", "CA")
+        federation.hub.kill()
+        federation.hub.start()
+        wait_state(federation, facts["round"], "open")
+    federation.hub.kill()
+    federation.trustee.kill()
+    federation.hub.start()
+    own = [each for each in members if each.ori.startswith("CA")]
+    for each in own:
+        each.answer()
+    wait_state(federation, facts["round"], "closing")
+    half = row(federation, facts["round"], "hub_half")
+    federation.hub.kill()  # while the trustee is away
+    federation.hub.start()
+    assert row(federation, facts["round"], "hub_half") == half
+    federation.trustee.start()
+    wait_state(federation, facts["round"], "done", "failed")
+    assert_within_noise(result_of(federation, facts["round"]), own)
+    assert row(federation, facts["round"], "hub_half") == half
+
+
+def test_too_few_answers_end_the_round_and_let_the_question_be_asked_anew(
+    federation: Federation, members: list[CountingMember]
+) -> None:
+    facts = start(federation, "2026-02", "--states", "NV")
+    wait_state(federation, facts["round"], "open")
+    own = [each for each in members if each.ori.startswith("NV")]
+    for each in own[: limits.MINIMUM_COHORT - 1]:
+        each.answer()
+    with federation.audited("trustee", "round-abandoned", subject=facts["round"]):
+        close_now(federation, facts["round"])
+    wait_state(federation, facts["round"], "failed")
+    assert row(federation, facts["round"], "reason") == ("too-few-answers",)
+    for each in own[limits.MINIMUM_COHORT - 1 :]:
+        with each.member.attached():
+            pass  # what was left in its mailbox is gone with the round
+    again = start(federation, "2026-02", "--states", "NV")
+    assert again["new"]
+    answer_all(federation, own, again["round"])
+    wait_state(federation, again["round"], "done", "failed")
+    assert_within_noise(result_of(federation, again["round"]), own)
+
+
+def test_a_member_whose_policy_declines_is_named_with_the_policy(
+    federation: Federation, members: list[CountingMember]
+) -> None:
+    facts = start(federation, "2026-03", "--states", "CA")
+    wait_state(federation, facts["round"], "open")
+    own = [each for each in members if each.ori.startswith("CA")]
+    own[0].policies.append(("local.cedar", '@id("no-counts") forbid (principal, action == Action::"count", resource);'))
+    try:
+        for each in own:
+            each.answer()
+    finally:
+        own[0].policies.clear()
+    wait_state(federation, facts["round"], "done", "failed")
+    result = result_of(federation, facts["round"])
+    assert [(each.ori, each.reason) for each in result.absent] == [(own[0].ori, "no-counts")]
+    assert_within_noise(result, own[1:])
