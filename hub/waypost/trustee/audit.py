@@ -28,6 +28,7 @@ class Event(StrEnum):
     RELEASE_COSIGNED = "release-cosigned"
     CALLER_REFUSED = "caller-refused"
     CALL_MALFORMED = "call-malformed"
+    LOG_RESTARTED = "log-restarted"
     CHECKPOINT_REFUSED = "checkpoint-refused"
 
 
@@ -41,6 +42,7 @@ MEANING: dict[Event, str] = {
     Event.EVALUATION_REFUSED: "An evaluation was refused; subject: the member if known; detail: the reason.",
     Event.BUDGET_SET: "The operator changed a member's budget; subject: the ORI; detail: purpose and number.",
     Event.INDEX_KEY_MADE: "A half of an index key was made; subject: the epoch.",
+    Event.LOG_RESTARTED: "The operator let the hub begin its transparency log anew; detail: the reason given.",
     Event.CHECKPOINT_REFUSED: "A checkpoint of the hub's log does not continue the one cosigned before; detail: why.",
     Event.CALL_MALFORMED: "Bytes that are no message were refused; subject: the caller; detail: the method.",
     Event.ROUND_COUNTERSIGNED: "A round was signed and its loss booked; subject: its id; detail: what it asks.",

@@ -110,6 +110,10 @@ class Store:
         """Hold this checkpoint from now on."""
         self._db.execute("INSERT OR REPLACE INTO checkpoint (one, note) VALUES (1, ?)", (note,))
 
+    def forget_checkpoint(self) -> None:
+        """Hold none, as before the first."""
+        self._db.execute("DELETE FROM checkpoint")
+
     def keep_refused(self, note: bytes, now_ms: int, reason: str) -> bool:
         """Keep a refused checkpoint as evidence; False when it is kept already, or enough are."""
         row = (note, now_ms, reason, CHECKPOINTS_REFUSED_KEPT)

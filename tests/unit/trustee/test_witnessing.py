@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.parties.commands import run
 from tests.parties.logs import CRIMES, HUB, KEYS, NOW_MS, TRUSTEE, Log, entry, forged
 
 from waypost.crypto.keystore import Keystore
@@ -72,6 +73,19 @@ def test_what_the_hub_has_not_signed_is_refused_before_anything_is_compared(trus
     request = trustee_service_pb2.CosignCheckpointRequest(checkpoint=b"nothing", old_size=9)
     with pytest.raises(Refused, match="no checkpoint"):
         trustee.witness(request, NOW_MS)
+
+
+def test_a_hub_that_lost_its_log_begins_anew_only_after_the_operator_said_so(trustee: Trustee, tmp_path: Path) -> None:
+    assert run("waypost-trustee", "log", "restart", "--reason", "early", home=tmp_path).returncode == 1
+    trustee.witness(ask(HONEST, 4, 0), NOW_MS)
+    with pytest.raises(Refused):
+        trustee.witness(ask(HONEST, 2, 4), NOW_MS)
+    assert (
+        run("waypost-trustee", "log", "show", home=tmp_path).stdout.count(KEYS.origin) == 4
+    )  # two notes, two lines each
+    assert run("waypost-trustee", "log", "restart", "--reason", "disk lost", home=tmp_path).returncode == 0
+    assert trustee.witness(ask(HONEST, 2, 0), NOW_MS).signature_line
+    assert [each.event for each in trustee.store.entries()] == [Event.CHECKPOINT_REFUSED, Event.LOG_RESTARTED]
 
 
 def test_a_trustee_that_was_started_again_still_knows_what_it_has_cosigned(trustee: Trustee, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import typer
 from waypost.crypto.errors import CryptoError
 from waypost.protocol import shell
 from waypost.protocol.errors import ProtocolError
-from waypost.trustee.cli import admissions, budgets, keys, process, releases, rounds
+from waypost.trustee.cli import admissions, budgets, keys, log, process, releases, rounds
 from waypost.trustee.errors import TrusteeError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (process, admissions, keys, releases):
+for module in (process, admissions, keys, releases, log):
     module.register(app)
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(rounds.app, name="round")
