@@ -28,6 +28,7 @@ _VERDICTS = {
     "disclose": "disclosed",
     "referral": "a referral was offered; nothing was disclosed",
     "nothing": "nothing was disclosed",
+    "notice": "told of a newer version",
 }
 
 

@@ -1,0 +1,151 @@
+"""A record's life over real processes: disclosed, changed, told; and no death of a process in between loses a word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.parties import people
+from tests.parties.federation import Federation, Node, running, wait_until
+
+from waypost.node.results import facts
+
+pytestmark = pytest.mark.xdist_group("record-life")
+OWNER, ASKER = "NV9900900", "CA9900100"
+SECOND = people.record("NV-1", "SM-2020-07", "Drew a firearm without cause.")
+THIRD = people.record("NV-1", "SM-2021-01", "Failed to render aid.")
+PERSON = people.applicant(people.HELD)
+BY = ("--by", "IA-3")
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    with running(tmp_path_factory.mktemp("life")) as held:
+        owner = held.node(OWNER)
+        held.node(ASKER)
+        held.wait_roster()
+        owner.load([people.HELD], [people.HELD_RECORD, SECOND, THIRD])
+        owner.wait_indexed()
+        yield held
+
+
+def _do(node: Node, *arguments: str) -> str:
+    done = node.command_line(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _records(node: Node, check_id: bytes) -> dict[str, dict[str, Any]]:
+    (candidate,) = facts(node.result(check_id))["candidates"]
+    return {record["record_key"]: record for record in candidate["records"]}
+
+
+def _standing(node: Node, check_id: bytes, record_key: str) -> str:
+    now = _records(node, check_id)[record_key]["now"]
+    return str(now["standing"]) if now else ""
+
+
+def _states(node: Node) -> list[str]:
+    return [notice["state"] for notice in json.loads(_do(node, "notices", "--json"))["sent"]]
+
+
+def test_a_record_voided_on_appeal_is_told_to_the_asker_and_shown_no_more(
+    federation: Federation, tmp_path: Path
+) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    check_id = asker.check(PERSON).check.id
+    key = "SM-2019-04"
+    assert set(_records(asker, check_id)) == {key, "SM-2020-07", "SM-2021-01"}
+    receipt = tmp_path / "receipt.json"
+    wait_until(
+        lambda: asker.command_line("checks", "receipt", check_id.hex(), "-o", str(receipt)).returncode == 0,
+        "the receipt was not proven",
+    )
+
+    told = _do(owner, "records", "void", key, "--overturned", "--reason", "overturned by the district court", *BY)
+    assert "Members that received it and are told: 1" in told
+    wait_until(lambda: _standing(asker, check_id, key) == "voided", "the asker was not told")
+    record = _records(asker, check_id)[key]
+    assert record["summary"] == people.HELD_RECORD["summary"]
+    assert record["now"]["reason"] == "overturned by the district court"
+    wait_until(lambda: _states(owner) == ["delivered"], "not acknowledged")
+
+    assert set(_records(asker, asker.check(PERSON).check.id)) == {"SM-2020-07", "SM-2021-01"}
+
+    _do(asker, "verify", str(receipt))
+    shown = _do(asker, "checks", "show", check_id.hex())
+    assert "SINCE THEN" in shown
+    assert "VOIDED" in shown
+
+    own_file = tmp_path / "own.json"
+    _do(owner, "self-file", "--officer", "NV-1", "-o", str(own_file))
+    written = json.loads(own_file.read_text())
+    assert {each["record_key"]: each["status"] for each in written["records"]}[key] == "voided"
+    assert any(key in str(each) and each["asker"] == ASKER for each in written["disclosures"])
+
+
+def test_killing_the_hub_between_a_correction_and_its_notices_loses_none(federation: Federation) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    check_id = asker.check(PERSON).check.id
+    federation.hub.kill()
+    _do(owner, "records", "correct", "SM-2020-07", "--set", "summary=Displayed a firearm.", "--reason", "reworded", *BY)
+    assert "due" in _states(owner)
+    federation.hub.start()
+    wait_until(lambda: _standing(asker, check_id, "SM-2020-07") == "stands", "the notice was lost")
+    now = _records(asker, check_id)["SM-2020-07"]["now"]
+    assert (now["summary"], now["version"], now["told_version"]) == ("Displayed a firearm.", 2, 1)
+    wait_until(lambda: set(_states(owner)) == {"delivered"}, "not acknowledged")
+
+
+def test_a_notice_to_an_asker_that_is_offline_survives_the_death_of_the_hub_and_of_its_sender(
+    federation: Federation,
+) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    check_id = asker.check(PERSON).check.id
+    asker.stop()
+    _do(owner, "dispute", "open", "--record", "SM-2020-07", "--grounds", "another officer", *BY)
+    wait_until(lambda: "sent" in _states(owner), "the hub did not take it")
+    for party in (federation.hub, owner):
+        party.kill()
+        party.start()
+    assert "sent" in _states(owner)
+    asker.start()
+    wait_until(
+        lambda: "to be resolved by" in str(_records(asker, check_id)["SM-2020-07"]["now"]), "the dispute was not told"
+    )
+    assert "another officer" not in str(_records(asker, check_id))
+    wait_until(lambda: set(_states(owner)) == {"delivered"}, "not acknowledged")
+
+
+def test_an_expunged_record_leaves_neither_node_and_the_hub_never_had_it(
+    federation: Federation, tmp_path: Path
+) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    statement = tmp_path / "statement.txt"
+    statement.write_text("I called for aid at once.")
+    check_id = asker.check(PERSON).check.id
+    _do(owner, "statement", "set", "--record", "SM-2021-01", "--file", str(statement), *BY)
+    wait_until(lambda: "I called for aid" in str(_records(asker, check_id)["SM-2021-01"]["now"]), "not told")
+    _do(owner, "records", "expunge", "SM-2021-01", "--order", "23-CV-100", "--yes", *BY)
+    wait_until(lambda: _standing(asker, check_id, "SM-2021-01") == "expunged", "not told")
+    assert _records(asker, check_id)["SM-2021-01"]["summary"] == ""
+    wait_until(lambda: set(_states(owner)) == {"delivered"}, "not acknowledged")
+    for word in (b"render aid", b"called for aid"):
+        for path in owner.home.rglob("*"):
+            assert not path.is_file() or word not in path.read_bytes(), path
+        for path in federation.hub.home.rglob("*"):
+            assert not path.is_file() or word not in path.read_bytes(), path
+    again = owner.home.with_suffix(".files") / "conduct.csv"
+    done = _do(owner, "import", str(again), "--json")
+    assert json.loads(done)["rejected"] > 0
+    assert owner.store.conduct.by_key("SM-2021-01") is None
+
+
+def test_the_hub_learns_of_a_notice_no_more_than_its_digest(federation: Federation) -> None:
+    passed = federation.query("hub", "SELECT subject, detail FROM audit WHERE event = 'message-passed'")
+    assert passed
+    assert all(subject == "" and len(detail) == 64 for subject, detail in passed)
+    wait_until(lambda: federation.query("hub", "SELECT count(*) FROM mailbox")[0][0] == 0, "mail is left")
