@@ -53,7 +53,7 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     LOG_KIND_ROUND: _LogKind.ValueType  # 8
     """"round": SHA-256 of a Round's payload when it is opened, and of its RoundResult's when that bears both signatures."""
     LOG_KIND_RELEASE: _LogKind.ValueType  # 9
-    """"release": SHA-256 of a release's payload."""
+    """"release": SHA-256 of the payload of a public release's manifest."""
     LOG_KIND_DISCLOSURE_HEAD: _LogKind.ValueType  # 10
     """"disclosure-head": SHA-256 of a DisclosureHead's payload."""
 
@@ -79,7 +79,7 @@ LOG_KIND_NOTICE: LogKind.ValueType  # 7
 LOG_KIND_ROUND: LogKind.ValueType  # 8
 """"round": SHA-256 of a Round's payload when it is opened, and of its RoundResult's when that bears both signatures."""
 LOG_KIND_RELEASE: LogKind.ValueType  # 9
-""""release": SHA-256 of a release's payload."""
+""""release": SHA-256 of the payload of a public release's manifest."""
 LOG_KIND_DISCLOSURE_HEAD: LogKind.ValueType  # 10
 """"disclosure-head": SHA-256 of a DisclosureHead's payload."""
 Global___LogKind: _TypeAlias = LogKind  # noqa: Y015

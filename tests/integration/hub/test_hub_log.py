@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -9,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from grpc import aio
 from tests.parties import commands
+
+from waypost.protocol.transparency import refusal_digest
+from waypost.v1 import log_pb2
 
 if TYPE_CHECKING:
     from tests.integration.hub.conftest import Federation
@@ -59,6 +64,24 @@ async def test_what_the_hub_does_is_logged_cosigned_and_verifiable_offline(
     done = commands.run("waypost-hub", "log", "verify", str(exported), *root_keys(federation), home=stranger)
     assert done.returncode == 1
     assert "entries are here" in done.stderr
+
+
+async def test_a_refused_check_is_logged_by_what_was_refused_and_why(federation: Federation) -> None:
+    member = await federation.member("CA9900702")
+    async with member.calling() as hub:
+        submitted = member.check(await member.tokens(hub, [b"given-dob:kate:1988-03-14"]))
+        del submitted.openings[0]
+        with pytest.raises(aio.AioRpcError, match="malformed"):
+            await hub.SubmitCheck(submitted)
+    digest = refusal_digest(hashlib.sha256(submitted.request.payload).digest(), "malformed")
+    with sqlite3.connect(federation.hub / "hub.db") as database:
+        kinds = [
+            kind
+            for table in ("log_queue", "log_entries")
+            for (kind,) in database.execute(f"SELECT kind FROM {table} WHERE digest = ?", (digest,))
+        ]
+    database.close()
+    assert kinds == [log_pb2.LOG_KIND_REFUSAL]
 
 
 def test_a_hub_whose_log_was_rewritten_gets_no_cosignature_and_says_so(own_federation: Federation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from tests.parties import commands
 from tests.parties import release_world as given
 from tests.parties.compliance_world import World
 
-from waypost.crypto.envelope import SigningKey, sign
+from waypost.crypto.envelope import SigningKey, parse_envelope, sign
 from waypost.crypto.keystore import Keystore
 from waypost.hub import round_schema, schema
 from waypost.hub.database import open_engine
@@ -21,7 +22,7 @@ from waypost.protocol import names
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.release_folder import read_manifest, verify_release
 from waypost.protocol.releases import MANIFEST
-from waypost.v1 import compliance_pb2, release_pb2
+from waypost.v1 import compliance_pb2, log_pb2, release_pb2
 
 
 class Operators:
@@ -76,6 +77,14 @@ def test_a_release_verifies_and_the_trustees_signature_is_told_apart(operators: 
     assert "already" in operators.cosign().stdout
     facts = json.loads(operators.verify("--json").stdout)
     assert (facts["release"], facts["results"], facts["signed_by"]) == (1, 1, ["hub", "trustee"])
+
+
+def test_a_release_is_entered_in_the_transparency_log_when_it_is_built(operators: Operators) -> None:
+    query = select(schema.log_queue.c.digest).where(schema.log_queue.c.kind == log_pb2.LOG_KIND_RELEASE)
+    with open_engine(f"sqlite:///{operators.hub / 'hub.db'}").begin() as connection:
+        digests = list(connection.scalars(query))
+    manifest = parse_envelope((operators.site / MANIFEST).read_bytes())
+    assert hashlib.sha256(manifest.payload).digest() in digests
 
 
 def test_keys_given_by_hand_are_enough_and_others_do_not_verify(operators: Operators) -> None:

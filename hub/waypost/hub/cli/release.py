@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, insert, select
 from waypost.crypto.envelope import SigningKey, parse_envelope
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
-from waypost.hub import schema, settings
+from waypost.hub import schema, settings, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit, open_engine
 from waypost.hub.errors import SettingsError
@@ -29,6 +29,7 @@ from waypost.protocol.release_folder import past_folders, read_manifest, verify_
 from waypost.protocol.releases import MANIFEST, open_manifest
 from waypost.protocol.round_results import open_result
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption, ask_passphrase
+from waypost.v1 import log_pb2
 
 if TYPE_CHECKING:
     from waypost.hub.release.edition import Past, Population
@@ -174,8 +175,9 @@ def _number_in(folder: Path, hub_key: bytes, trustee_key: bytes) -> int | None:
 def _record(connection: Connection, number: int, day: date, manifest: bytes, now_ms: int) -> None:
     row = {"number": number, "as_of": day.isoformat(), "built_at_ms": now_ms, "manifest": manifest}
     connection.execute(insert(schema.releases).values(row))
-    digest = hashlib.sha256(parse_envelope(manifest).payload).hexdigest()
-    add_audit(connection, now_ms, Event.RELEASE_BUILT, str(number), digest)
+    digest = hashlib.sha256(parse_envelope(manifest).payload).digest()
+    add_audit(connection, now_ms, Event.RELEASE_BUILT, str(number), digest.hex())
+    transparency.append(connection, log_pb2.LOG_KIND_RELEASE, digest, now_ms)
 
 
 def _signing_key(place: settings.Home, passphrase_file: Path | None) -> SigningKey:
