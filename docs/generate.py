@@ -38,6 +38,13 @@ AUDIT_HEAD = """\
 Made from the code by `make docs`. Each party keeps an append-only audit of what it decided and refused. No entry names
 a person. A reason is one of the fixed words of [protocol.md](protocol.md)."""
 
+MEASURES_HEAD = """\
+# Measures
+
+Made from the code by `make docs`. This is everything that an aggregate round can count
+([aggregates.md](aggregates.md)); version {version} of the catalogue. Only records that section 3(b) admits are counted,
+each in the year of its date."""
+
 
 def _app(module: str) -> typer.Typer:
     return __import__(module, fromlist=["app"]).app
@@ -71,7 +78,23 @@ def audit_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-PAGES = {"cli.md": cli_page, "audit-events.md": audit_page}
+def measures_page() -> str:
+    """The catalogue of measures."""
+    from waypost.protocol.measures import CATALOGUE_VERSION, MEASURES
+
+    parts = [MEASURES_HEAD.format(version=CATALOGUE_VERSION)]
+    for measure in MEASURES.values():
+        rows = [f"| {side.title} (`{side.name}`) | {', '.join(side.values)} |" for side in measure.dimensions]
+        rows += ["| Year (`year`) | the years of the period |"] if measure.by_year else []
+        table = "\n".join(rows)
+        parts.append(
+            f"## {measure.title}\n\n`{measure.name}`, {measure.clause}. {measure.documentation}\n\n"
+            f"One {measure.unit} adds at most {measure.clip}.\n\n| dimension | values |\n|---|---|\n{table}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+PAGES = {"cli.md": cli_page, "audit-events.md": audit_page, "measures.md": measures_page}
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ def _generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "audit-events.md"])
+@pytest.mark.parametrize("name", ["cli.md", "audit-events.md", "measures.md"])
 def test_a_generated_page_says_what_the_code_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
