@@ -101,6 +101,12 @@ VALUES_SHOWN_MAX: Final = 5
 BLOCK_OFFICERS_MAX: Final = 50
 """Officers who share a match key up to which each two of them are compared: a common name in a large department."""
 
+FOLDER_FILES_MAX: Final = 100
+"""Files of a watched folder that are looked at at a time: a night's export has three."""
+
+QUIET_WAIT_MAX_S: Final = 900
+"""How long settled files wait for one that is still being written."""
+
 REASON_CHARS_MAX: Final = 500
 """Longest reason of a decision about two officers."""
 REJECTS_LISTED_MAX: Final = 10_000

@@ -13,6 +13,7 @@ from waypost.node.cli import (
     credential,
     disclosures,
     import_,
+    import_watch,
     keys,
     log,
     notices,
@@ -41,6 +42,7 @@ app = typer.Typer(
 _MODULES = (
     process,
     import_,
+    import_watch,
     batches,
     officers,
     quality,

@@ -3,61 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
-import pytest
-from tests.parties.agency import csv_of
+from tests.unit.node.custody.desk import Desk
 
-from waypost.crypto.keystore import Keystore
 from waypost.node.intake import FileKind
-
-NODE = Path(sys.executable).with_name("waypost-node")
-PASSPHRASE = "correct horse battery"
-TIMEOUT_S = 60
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "keys"
-    Keystore.create(path, PASSPHRASE, {"column": bytes(range(32))})
-    return path
-
-
-class Desk:
-    """A custodian at his terminal."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "WAYPOST_HOME": str(self.home), "WAYPOST_PASSPHRASE": PASSPHRASE, "COLUMNS": "150"}
-        return subprocess.run(
-            [NODE, *arguments], env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-
-    def facts(self, *arguments: str | Path) -> Any:
-        done = self.run(*arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def file(self, name: str, kind: FileKind, *rows: dict[str, str]) -> Path:
-        path = self.home.parent / name
-        path.write_bytes(csv_of(kind, *rows))
-        return path
-
-
-@pytest.fixture
-def desk(tmp_path: Path, keys: Path) -> Desk:
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "keys").write_bytes(keys.read_bytes())
-    (home / "keys").chmod(0o600)
-    return Desk(home)
 
 
 def test_a_batch_is_listed_shown_tried_and_undone(desk: Desk) -> None:

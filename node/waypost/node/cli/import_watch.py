@@ -1,0 +1,131 @@
+"""`waypost-node watch-folder`: nightly exports, imported as they come."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from waypost.node.custody.folder import Folder, Taken
+    from waypost.node.custody.keeping import Wishes
+    from waypost.node.store import Store
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command("watch-folder")(watch_folder)
+
+
+def watch_folder(
+    folder: Annotated[Path, typer.Argument(help="Where the exports are put; done/ and failed/ are made in it.")],
+    home: HomeOption,
+    once: Annotated[bool, typer.Option("--once", help="Import what is there, and end: for cron or a timer.")] = False,
+    settle: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds without change until a file is whole.")] = 5,
+    every: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 10,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Every list of officers is whole: note those whom it lacks.")
+    ] = False,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import each export that is put into a folder, once; what cannot be imported goes to failed/ with the reason."""
+    from waypost.node.custody.folder import Folder
+    from waypost.node.custody.keeping import Wishes
+    from waypost.node.settings import open_keys, open_store
+
+    keys = open_keys(home, passphrase_file)
+    ended = _ended_by_signals()
+    watched = Folder(folder)
+    failed = False
+    with watched.alone(), open_store(home, keys) as store:
+        wishes = Wishes(complete=complete)
+        for taken in _looks(watched, store, home, wishes, ended, once=once, settle=settle, every=every):
+            failed = failed or bool(taken.error)
+            _tell(taken, as_json=as_json)
+    if once and failed:
+        raise typer.Exit(1)
+
+
+def _looks(
+    folder: Folder,
+    store: Store,
+    home: Path,
+    wishes: Wishes,
+    ended: threading.Event,
+    *,
+    once: bool,
+    settle: float,
+    every: float,
+) -> Iterator[Taken]:
+    """Look until told to end, or until everything that was there has been taken."""
+    from waypost.node.custody.folder import Quiet, Taken
+    from waypost.node.errors import StoreError
+
+    quiet = Quiet(settle)
+    while not ended.is_set():
+        seen = folder.look()
+        names = quiet.settled(seen, time.monotonic())
+        if names:
+            try:
+                yield folder.take(
+                    names,
+                    imported_as=store.batches.newest_with,
+                    bring_in=lambda paths: _import(paths, store, home, wishes),
+                    now=datetime.now(UTC),
+                )
+            except StoreError as error:  # not the files' fault: they stay
+                if once:
+                    raise
+                yield Taken(names, None, error=str(error), hint=error.hint)
+        if once and (not seen or len(names) == len(seen)):
+            return
+        ended.wait(min(settle, every) if seen else every)
+
+
+def _import(paths: Sequence[Path], store: Store, home: Path, wishes: Wishes) -> int:
+    from waypost.node import intake
+    from waypost.node.settings import rejects_path
+
+    report = intake.import_tables(
+        store,
+        [reader for path in paths for reader in intake.canonical(intake.Source.of_path(path))],
+        rejects_folder=rejects_path(home),
+        at_ms=time.time_ns() // 1_000_000,
+        today=datetime.now().astimezone().date(),
+        wishes=wishes,
+    )
+    return report.batch
+
+
+def _tell(taken: Taken, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(taken)))
+        return
+    if taken.known:
+        typer.echo(f"imported before: {', '.join(taken.known)}")
+    if taken.batch is not None:
+        typer.echo(f"batch {taken.batch}: {', '.join(taken.files)}")
+    if taken.error:
+        typer.echo(f"error: {taken.error}", err=True)
+        if taken.hint:
+            typer.echo(f"hint: {taken.hint}", err=True)
+
+
+def _ended_by_signals() -> threading.Event:
+    """Set by SIGTERM and SIGINT; an import that is under way is finished first."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    return ended
