@@ -30,13 +30,13 @@ from waypost.node import wire
 from waypost.node.audit import Event
 from waypost.node.due_process import Windows
 from waypost.node.errors import Refused
-from waypost.node.matching import Verdict, weigh
 from waypost.node.policy import Asker, Decision, PolicyEngine
 from waypost.node.policy_facts import PURPOSES, asker_of
 from waypost.node.records import ConductRecord, Officer
 from waypost.node.ruling import Ruling
 from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, Store, TokenHit
 from waypost.node.terms import OwnTerms
+from waypost.node.weighing import Verdict, weigh
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError

@@ -1,14 +1,4 @@
-"""How much an agreement says: at the holder, whether to disclose; at the asker, how sure it is the same person.
-
-The holder knows only in which schemes its record and the applicant agree. Each scheme says that certain fields agree;
-together they say the best of each field. The question is then: how many persons in the country would agree in all of
-that by chance? (Fellegi and Sunter's weight of agreement, with the frequency of the record's own values.)
-
-    expected strangers = COUNTRY_OFFICERS x product over fields of P(a stranger agrees in that field)
-
-1. Disclosed: fewer than STRANGERS_MAX expected strangers, so that false disclosures stay below 1 in 10,000 checks.
-2. Offered as a referral: fewer than REFERRAL_STRANGERS_MAX. Otherwise nothing, not even that there was a match.
-3. Schemes without a date of birth or a number (name-middle) or with its year alone (name-year) never disclose.
+"""How sure the asker may be that a disclosed candidate is the applicant.
 
 The asker compares every field that both sides have, with Jaro-Winkler similarity for names, adds the weights, and
 calls a candidate confirmed only when a number or the whole name and date say so, and nothing contradicts.
@@ -17,7 +7,7 @@ calls a candidate confirmed only when a number or the whole name and date say so
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -27,119 +17,12 @@ from rapidfuzz.distance import JaroWinkler
 from waypost.node.frequencies import NameTable, name_table
 from waypost.node.keys import given_sounds, letters, middle_letters, plain_number
 from waypost.node.persons import PartialDate, Person, PersonName
+from waypost.node.weighing import DATE, DATE_EVIDENCE
 
-COUNTRY_OFFICERS: Final = 2_000_000
-"""Serving officers of the United States (about 800,000) and former ones."""
-
-STRANGERS_MAX: Final = 2e-3
-"""Expected strangers below which a record is disclosed. The average over names is far lower: see docs/matching.md."""
-
-REFERRAL_STRANGERS_MAX: Final = 2.0
-
-BIRTH_YEARS: Final = 45
-"""Width of the span in which officers were born."""
-
-
-class Verdict(StrEnum):
-    """What the holder does."""
-
-    DISCLOSE = "disclose"
-    REFERRAL = "referral"
-    NOTHING = "nothing"
-
-
-_NEVER_DISCLOSE: Final = frozenset({"name-year", "name-middle", "family-dob"})
-
-_DATE: Final = 1 / (BIRTH_YEARS * 365)
-_DATE_EVIDENCE: Final = {
-    "full": _DATE,
-    "swap": 2 * _DATE,
-    "ym": 1 / (BIRTH_YEARS * 12),
-    "yd": 1 / (BIRTH_YEARS * 30),
-    "md": 1 / 365,
-    "year": 1 / BIRTH_YEARS,
-}
 _MIDDLE_WORD: Final = 1 / 60
 _MIDDLE_INITIAL: Final = 1 / 10
-_SSN: Final = 1e-9
-_LAST4: Final = 1e-4
 _NUMBER: Final = 1e-6
 """A certification or officer number: about a million of each are in use; a mistyped one often hits another officer."""
-
-_AFFIX: Final = 1 / 40
-"""Three letters of a given name."""
-
-# Which fields each scheme says agree, and how exactly: family, given, date, other.
-_FIELDS: Final[dict[str, tuple[str, str, str, str]]] = {
-    "ssn": ("", "", "", "ssn"),
-    "cert-given": ("", "sound", "", "number"),
-    "cert-year": ("", "", "year", "number"),
-    "id-given": ("", "sound", "", "number"),
-    "id-year": ("", "", "year", "number"),
-    "ssn4-given-dob": ("", "sound", "full", "last4"),
-    "name-date": ("sound", "sound", "swap", ""),
-    "family-near": ("near", "sound", "full", ""),
-    "given-head": ("sound", "affix", "full", ""),
-    "given-tail": ("sound", "affix", "full", ""),
-    "given-middle-dob": ("", "sound", "full", "middle"),
-    "name-ym": ("exact", "sound", "ym", ""),
-    "name-yd": ("exact", "sound", "yd", ""),
-    "name-md": ("exact", "sound", "md", ""),
-    "family-dob": ("sound", "", "full", ""),
-    "name-middle": ("exact", "sound", "", "middle"),
-    "name-year": ("exact", "sound", "year", ""),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What the holder decides: bits of evidence, expected strangers in the country, and the verdict."""
-
-    bits: float
-    expected_strangers: float
-    verdict: Verdict
-
-
-def weigh(record: Person, agreeing: Collection[str], table: NameTable | None = None) -> Weight:
-    """Weigh the schemes in which the record and an applicant agree (rules 1 to 3)."""
-    chance = _chance(record, agreeing, table or name_table())
-    strangers = COUNTRY_OFFICERS * chance
-    strong = set(agreeing) - _NEVER_DISCLOSE
-    if strong and strangers <= STRANGERS_MAX:
-        verdict = Verdict.DISCLOSE
-    elif agreeing and strangers <= REFERRAL_STRANGERS_MAX:
-        verdict = Verdict.REFERRAL
-    else:
-        verdict = Verdict.NOTHING
-    return Weight(-math.log2(chance), strangers, verdict)
-
-
-def _chance(record: Person, agreeing: Collection[str], table: NameTable) -> float:
-    """The chance that a stranger agrees in every field that the schemes name: the least likely form of each counts."""
-    family, given, dated, middle = [1.0], [1.0], [1.0], [1.0]
-    other = {"ssn": 1.0, "number": 1.0, "last4": 1.0}
-    main = record.names[0]
-    for scheme in agreeing:
-        how_family, how_given, how_date, what = _FIELDS[scheme]
-        family.append(_family_chance(how_family, record, table))
-        given.append(max(table.of_given(name.given) for name in record.names) if how_given == "sound" else 1.0)
-        given.append(_AFFIX if how_given == "affix" else 1.0)
-        dated.append(_DATE_EVIDENCE.get(how_date, 1.0))
-        if what == "middle":
-            middle.append(_MIDDLE_WORD if len(middle_letters(main)) > 1 else _MIDDLE_INITIAL)
-        elif what:
-            other[what] = {"ssn": _SSN, "number": _NUMBER, "last4": _LAST4}[what]
-    number = other["ssn"] if other["ssn"] < 1 else other["last4"]
-    return min(family) * min(given) * min(dated) * min(middle) * number * other["number"]
-
-
-def _family_chance(how: str, record: Person, table: NameTable) -> float:
-    if not how:
-        return 1.0
-    if how == "sound":
-        return max(table.of_family_sound(name.family) for name in record.names)
-    exact = max(table.of_family(name.family) for name in record.names)
-    return exact if how == "exact" else 2 * exact
 
 
 class Confidence(StrEnum):
@@ -183,9 +66,11 @@ class Comparison:
 _SIMILAR: Final = 0.88
 """Jaro-Winkler similarity from which names count as one name written differently."""
 
-_CONFIRMED_BITS: Final = 32.0
+_CONFIRMED_BY_NUMBER_BITS: Final = 32.0
+_CONFIRMED_BY_NAME_BITS: Final = 40.0
 _PROBABLE_BITS: Final = 24.0
-"""Against 21 bits for the country's two million officers: a thousand to one, and eight to one."""
+"""Against 21 bits for the country's two million officers. By name and date alone a candidate is confirmed only when a
+namesake born on the same day is a thing of one in 500,000 checks: a rare name, or a full middle name that agrees."""
 
 
 def score(
@@ -205,7 +90,10 @@ def _confidence(by_name: dict[str, Agreement], bits: float) -> Confidence:
     numbered = same & {"ssn", "number"}
     by_number = bool(numbered) and bool(near & {"family name", "given name"}) and "date of birth" in near
     by_name_and_date = {"family name", "given name", "date of birth"} <= same and not different
-    if bits >= _CONFIRMED_BITS and (by_number or by_name_and_date) and not different & {"ssn", "number"}:
+    confirmed = (by_number and bits >= _CONFIRMED_BY_NUMBER_BITS) or (
+        by_name_and_date and bits >= _CONFIRMED_BY_NAME_BITS
+    )
+    if confirmed and not different & {"ssn", "number"}:
         return Confidence.CONFIRMED
     if bits >= _PROBABLE_BITS and len(different) <= 1:
         return Confidence.PROBABLE
@@ -233,7 +121,7 @@ def _compare_family(applicant: Person, candidate: Person, table: NameTable) -> F
 
 def _compare_given(applicant: Person, candidate: Person, table: NameTable) -> FieldComparison:
     pairs = [(a.given, b.given) for a in applicant.names for b in candidate.names]
-    alike = [pair for pair in pairs if set(given_sounds(pair[0])) & set(given_sounds(pair[1]))]
+    alike = [pair for pair in pairs if set(given_sounds(pair[0], "applicant")) & set(given_sounds(pair[1], "record"))]
     if alike:
         first, second = alike[0]
         return FieldComparison("given name", first, second, Agreement.SAME, -math.log2(table.of_given(second)))
@@ -275,7 +163,7 @@ def _compare_dates(first: PartialDate, second: PartialDate) -> FieldComparison:
     agreeing = sum(a == b for a, b in known)
     swapped = (first.month, first.day) == (second.day, second.month) and first.year == second.year
     if agreeing == len(known):
-        bits = -math.log2(_DATE) if len(known) == len(parts) else -math.log2(_DATE_EVIDENCE["year"])
+        bits = -math.log2(DATE) if len(known) == len(parts) else -math.log2(DATE_EVIDENCE["year"])
         return FieldComparison("date of birth", *values, Agreement.SAME, bits)
     if swapped or agreeing == len(parts) - 1:
         return FieldComparison("date of birth", *values, Agreement.SIMILAR, 7.0)

@@ -67,7 +67,9 @@ def _fill(store: Store, blocks: Blocks, progress: Progress) -> None:
     total, done, after = store.officers.count(), 0, 0
     while officer_ids := store.officers.standing(after, _OFFICERS_AT_A_TIME):
         for indexed in store.officers.people(officer_ids):
-            blocks.add(indexed.officer_id, (key.value for key in match_inputs(indexed.person, side="record")))
+            # Either may be the one that is written otherwise, so each stands as a record and as if he were asked about.
+            sides = (match_inputs(indexed.person, side="record"), match_inputs(indexed.person, side="applicant"))
+            blocks.add(indexed.officer_id, {key.value for side in sides for key in side})
         after, done = officer_ids[-1], done + len(officer_ids)
         progress(done, total)
 
