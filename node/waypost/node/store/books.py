@@ -68,10 +68,9 @@ class DisclosureRepository:
         return (_disclosure(row) for row in self._db.rows(f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures ORDER BY id"))
 
     def of_officer(self, officer_id: int) -> Iterator[Disclosure]:
-        """Every entry about one officer, oldest first, and about those merged into him."""
-        whose = "SELECT id FROM officers WHERE id = ? OR merged_into = ?"
-        sql = f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE officer_id IN ({whose}) ORDER BY id"
-        return (_disclosure(row) for row in self._db.rows(sql, (officer_id, officer_id)))
+        """Every entry about one officer, oldest first; of merged ones, each has his own."""
+        sql = f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE officer_id = ? ORDER BY id"
+        return (_disclosure(row) for row in self._db.rows(sql, (officer_id,)))
 
     def of_record(self, officer_ids: Sequence[int], record_key: str) -> list[Disclosure]:
         """Every entry about these officers, who are one person, in which that record went out; oldest first."""

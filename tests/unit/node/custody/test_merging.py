@@ -17,6 +17,7 @@ from waypost.node.keys import match_inputs
 from waypost.node.limits import BLOCK_OFFICERS_MAX
 from waypost.node.persons import Identifier, PartialDate, PersonName
 from waypost.node.records import Officer
+from waypost.node.selffile import Custodian, accounting
 from waypost.node.store import DisclosedRecord, Disclosure, OfficerTokens
 from waypost.node.store.blocking import Blocks
 
@@ -208,10 +209,12 @@ def test_the_account_of_disclosures_goes_with_the_person(both: Agency) -> None:
         answer_digest=b"",
     )
     both.store.disclosures.add(entry)
+    custodian = Custodian("OR9900400", "Synthetic Police Department", {})
     merge(both.store, "A-1", "B-9", at_ms=5)
-    assert list(both.store.disclosures.of_officer(one)) == [entry]
+    (seen,) = accounting(both.store, one, custodian)
+    assert accounting(both.store, other, custodian) == [seen]
     split(both.store, "B-9", at_ms=6)
-    assert list(both.store.disclosures.of_officer(one)) == []
+    assert accounting(both.store, one, custodian) == []
 
 
 def test_a_key_that_very_many_share_proposes_nobody() -> None:
