@@ -38,6 +38,8 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         names.WATCH_REGISTRATION: watches.accept,
         names.NOTICE: passing.accept,
         names.NOTICE_TAKEN: passing.accept,
+        names.REFERRAL_REQUEST: passing.accept,
+        names.REFERRAL_DECISION: passing.accept,
         names.ROUND_ANSWER: round_answers.accept_answer,
     }
 )

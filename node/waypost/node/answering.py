@@ -34,7 +34,7 @@ from waypost.node.policy import Asker, Decision, PolicyEngine
 from waypost.node.policy_facts import PURPOSES, asker_of
 from waypost.node.records import ConductRecord, Officer
 from waypost.node.ruling import Ruling
-from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, Store, TokenHit
+from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, ReferralOffer, Store, TokenHit
 from waypost.node.terms import OwnTerms
 from waypost.node.weighing import Verdict, weigh
 from waypost.protocol import limits, names
@@ -97,6 +97,8 @@ def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Ro
         store.outbox.add(OUTBOX_ANSWER, header.message_id, envelope.SerializeToString(), now_ms)
         for each in decided:
             store.disclosures.add(_entry(each, query, digest, now_ms))
+            if each.candidate is not None and each.candidate.referral_reference:
+                store.referrals.offer(_offer(each.candidate.referral_reference, each.officer_id, query, now_ms))
         disclosed = sum(each.verdict is Verdict.DISCLOSE for each in decided)
         store.audit.add(
             AuditEntry(now_ms, Event.QUERY_ANSWERED, header.sender, f"{len(decided)} weighed, {disclosed} disclosed")
@@ -204,6 +206,20 @@ def _sealed(body: check_pb2.AnswerBody, query: Query, own: Self, now_ms: int) ->
         header=header_to_proto(header), check_id=request.message_id, request_digest=query.digest, sealed_body=sealed
     ).SerializeToString()
     return sign(names.ANSWER, payload, own.key), hashlib.sha256(payload).digest()
+
+
+def _offer(reference: bytes, officer_id: int, query: Query, now_ms: int) -> ReferralOffer:
+    request = query.request
+    return ReferralOffer(
+        reference=reference,
+        check_id=request.header.message_id,
+        asker=query.asker.ori,
+        officer_id=officer_id,
+        purpose=PURPOSES[request.purpose],
+        authorization_digest=request.authorization_digest,
+        asker_reference=request.staff_reference,
+        offered_at_ms=now_ms,
+    )
 
 
 def _entry(decided: _Decided, query: Query, answer_digest: bytes, now_ms: int) -> Disclosure:

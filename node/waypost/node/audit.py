@@ -26,6 +26,10 @@ class Event(StrEnum):
     CHECK_FAILED = "check-failed"
     INDEX_AGREED = "index-agreed"
     INDEX_MENDED = "index-mended"
+    REFERRAL_ASKED = "referral-asked"
+    REFERRAL_REQUESTED = "referral-requested"
+    REFERRAL_RELEASED = "referral-released"
+    REFERRAL_REFUSED = "referral-refused"
     WATCH_HIT = "watch-hit"
     WATCH_ENDED = "watch-ended"
     RECORDS_ANNOUNCED = "records-announced"
@@ -68,6 +72,10 @@ MEANING: dict[Event, str] = {
     Event.CHECK_FAILED: "A check of this node was refused; subject: who asked; detail: the reason.",
     Event.INDEX_AGREED: "The node's index and the hub's agree; detail: how many tokens.",
     Event.INDEX_MENDED: "The node's index and the hub's differed and are being mended; detail: how many tokens.",
+    Event.REFERRAL_ASKED: "This node asked a member's staff to decide by hand; subject: the member.",
+    Event.REFERRAL_REQUESTED: "A member asks this node's staff to decide by hand; subject: the member.",
+    Event.REFERRAL_RELEASED: "A referral was released; subject: the other member; detail: who decided, if it was here.",
+    Event.REFERRAL_REFUSED: "A referral was refused; subject: the other member; detail: who decided, if it was here.",
     Event.WATCH_HIT: "Another member registered a watched person, and a check was queued; subject: the watch.",
     Event.WATCH_ENDED: "A watch's time is over; subject: the watch.",
     Event.RECORDS_ANNOUNCED: "Records may be shared from now on, and watchers are told; detail: how many officers.",

@@ -27,7 +27,9 @@ from waypost.node.log_watch import LogWatch
 from waypost.node.performing import Performing
 from waypost.node.postal import Postal
 from waypost.node.running import RETRY_S, TROUBLE_STATE, Running, now_ms
+from waypost.node.sealing_keys import SealingKeys
 from waypost.node.sending_notices import SendingNotices
+from waypost.node.sending_referrals import SendingReferrals
 from waypost.node.serve_lock import ServeLock
 from waypost.node.store import Store
 from waypost.node.watch_upkeep import WatchUpkeep
@@ -47,7 +49,9 @@ class Daemon:
         self._index = IndexUpkeep(node)
         self._checks = Performing(node)
         self._watches = WatchUpkeep(node)
-        self._notices = SendingNotices(node)
+        sealing_keys = SealingKeys(node)
+        self._notices = SendingNotices(node, sealing_keys)
+        self._referrals = SendingReferrals(node, sealing_keys)
         self._log = LogWatch(node)
         self._heads = DisclosureHeads(node)
         events = LinkEvents(self._hello, self._attached, self._frame, self._detached)
@@ -61,6 +65,7 @@ class Daemon:
             self._checks.step,
             self._watches.step,
             self._notices.step,
+            self._referrals.step,
             self._log.step,
             self._heads.step,
         )

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from waypost.crypto.envelope import parse_envelope
 from waypost.crypto.errors import EnvelopeError
-from waypost.node import asking, noticed, noticing, rounds, stating, watching
+from waypost.node import asking, noticed, noticing, referring, rounds, stating, watching
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.store import Store
@@ -60,6 +60,8 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         names.WATCH_HIT: watching.take_hit,
         names.NOTICE: noticed.take,
         names.NOTICE_TAKEN: noticing.take_acknowledgement,
+        names.REFERRAL_REQUEST: referring.take_request,
+        names.REFERRAL_DECISION: referring.take_decision,
         names.ROUND: rounds.take_round,
     }
 )

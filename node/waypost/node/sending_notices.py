@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,8 +11,8 @@ from waypost.node.answering import Self
 from waypost.node.errors import Refused
 from waypost.node.limits import NOTICE_RETRY_MS, NOTICES_PER_STEP_MAX
 from waypost.node.running import Running, now_ms
+from waypost.node.sealing_keys import SealingKeys
 from waypost.node.store import OwedNotice
-from waypost.protocol.roster import Member
 
 _POLL_S: Final = 1.0
 
@@ -21,9 +20,9 @@ _POLL_S: Final = 1.0
 class SendingNotices:
     """The notices that one node owes."""
 
-    def __init__(self, node: Running) -> None:
+    def __init__(self, node: Running, keys: SealingKeys) -> None:
         self._node = node
-        self._keys: dict[bytes, bytes] = {}
+        self._keys = keys
 
     async def step(self) -> None:
         """Make what is due, or wait a moment."""
@@ -42,10 +41,7 @@ class SendingNotices:
 
     async def _make(self, owed: OwedNotice) -> None:
         node, roster = self._node, self._node.valid_roster()
-        recipient = roster.member(owed.recipient)
-        if recipient is None or not recipient.active:
-            raise Refused("not-a-member", "the recipient takes no part in the federation now")
-        key = await self._sealing_key(recipient)
+        recipient, key = await self._keys.of(owed.recipient)
         own = Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
         moment_ms, today = now_ms(), datetime.now(UTC).date()
         await node.threads.in_store(
@@ -60,15 +56,3 @@ class SendingNotices:
                 today=today,
             )
         )
-
-    async def _sealing_key(self, member: Member) -> bytes:
-        """The member's sealing key, as the roster's digest demands it."""
-        held = self._keys.get(member.sealing_key_digest)
-        if held is not None:
-            return held
-        client, _ = self._node.connected()
-        key = await client.sealing_key(member.ori)
-        if hashlib.sha256(key).digest() != member.sealing_key_digest:
-            raise Refused("wrong-sealing-key", "the hub gave another sealing key than the roster names")
-        self._keys[member.sealing_key_digest] = key
-        return key

@@ -22,12 +22,9 @@ def candidate_of(
     return check_pb2.Candidate(
         verdict=check_pb2.VERDICT_DISCLOSED,
         officer_key=officer.officer_key,
-        names=[_name(name) for name in person.names],
+        names=[name_of(name) for name in person.names],
         date_of_birth=str(person.date_of_birth),
-        identifiers=[
-            record_pb2.PersonIdentifier(kind=entry.kind, issuer=entry.issuer, value=entry.value)
-            for entry in person.identifiers
-        ],
+        identifiers=[identifier_of(entry) for entry in person.identifiers],
         ssn_agrees=ssn_agrees,
         employments=[_employment(employment) for employment in officer.employment],
         conduct=records,
@@ -47,7 +44,13 @@ def person_of(candidate: check_pb2.Candidate) -> Person:
     )
 
 
-def _name(name: PersonName) -> record_pb2.PersonName:
+def identifier_of(entry: Identifier) -> record_pb2.PersonIdentifier:
+    """A number as it travels."""
+    return record_pb2.PersonIdentifier(kind=entry.kind, issuer=entry.issuer, value=entry.value)
+
+
+def name_of(name: PersonName) -> record_pb2.PersonName:
+    """A name as it travels."""
     return record_pb2.PersonName(
         family=name.family, given=name.given, middle=name.middle, suffix=name.suffix, kind=name.kind
     )

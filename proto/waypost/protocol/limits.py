@@ -63,6 +63,12 @@ RECEIPT_LIFETIME_MS: Final = 45 * DAY_MS
 ANSWER_BYTES_MIN: Final = 8 * 1024
 """Answers are padded to at least this, so that none, one and ten records look alike."""
 
+REFERRAL_LIFETIME_MS: Final = 30 * DAY_MS
+"""Life of a referral's request and decision in delivery: as long as a check waits."""
+
+CONTACT_CHARS_MAX: Final = 200
+"""Longest contact in a referral: a name, a telephone number and an address."""
+
 NOTICE_LIFETIME_MS: Final = 30 * DAY_MS
 """Life of a notice in delivery; its owner makes it anew while it is not acknowledged."""
 

@@ -28,6 +28,8 @@ ROUND_PARTIAL_SUM: Final = payload_type("round-partial-sum")
 ROUND_RESULT: Final = payload_type("round-result")
 DISCLOSURE_HEAD: Final = payload_type("disclosure-head")
 WATCH_REGISTRATION: Final = payload_type("watch-registration")
+REFERRAL_REQUEST: Final = payload_type("referral-request")
+REFERRAL_DECISION: Final = payload_type("referral-decision")
 WATCH_HIT: Final = payload_type("watch-hit")
 NOTICE: Final = payload_type("notice")
 NOTICE_TAKEN: Final = payload_type("notice-taken")
@@ -50,6 +52,10 @@ SEAL_ANSWER: Final = "answer"
 SEAL_VECTOR_SHARE: Final = "round-vector-share"
 SEAL_SEED_SHARE: Final = "round-seed-share"
 """Purposes in the sealing contexts of the two shares of a round's counts."""
+
+SEAL_REFERRAL: Final = "referral"
+SEAL_REFERRAL_DECISION: Final = "referral-decision"
+"""Purposes in the sealing contexts of a referral's request and decision."""
 
 SEAL_NOTICE: Final = "notice"
 """Purpose in the sealing context of a notice."""

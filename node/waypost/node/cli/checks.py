@@ -69,7 +69,7 @@ def show_check(
     from waypost.node.results import facts
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
-        result = load(store, _find(store, check))
+        result = load(store, find_check(store, check))
         names = member_names(store)
     if as_json:
         typer.echo(json.dumps(facts(result)))
@@ -90,14 +90,15 @@ def save_receipt(
     from waypost.node.receipt_files import receipt_file
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
-        held = store.checks.get(_find(store, check))
+        held = store.checks.get(find_check(store, check))
         if held is None or held.receipt is None:
             raise CheckError("the hub has not taken this check yet, so there is no receipt", hint="try again later")
         output.write_bytes(receipt_file(store, held.receipt))
     typer.echo(f"Wrote {output}. Anybody can verify it with: waypost-node verify {output}")
 
 
-def _find(store: Store, text: str) -> bytes:
+def find_check(store: Store, text: str) -> bytes:
+    """The id of the one check whose id begins so; CheckError otherwise."""
     from waypost.node.errors import CheckError
 
     found = [check.id for check in store.checks.newest(100_000) if check.id.hex().startswith(text.lower())]

@@ -27,6 +27,7 @@ from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRep
 from waypost.node.store.merges import DecidedPair, Decision, Links, MergeRepository
 from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
 from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository, OfficerSource
+from waypost.node.store.referrals import ReferralAsked, ReferralOffer, ReferralRepository
 from waypost.node.store.rounds import AnsweredRound, ProgrammeFact, ProgrammeRepository, RoundRepository
 from waypost.node.store.sightings import SightingRepository
 from waypost.node.store.state import StateRepository
@@ -67,6 +68,8 @@ __all__ = [
     "ProgrammeFact",
     "ReceivedNotice",
     "RecordChange",
+    "ReferralAsked",
+    "ReferralOffer",
     "Step",
     "Store",
     "StoredAnswer",
@@ -106,6 +109,7 @@ class Store:
         self.outbox = OutboxRepository(database)
         self.rosters = RosterRepository(database)
         self.checks = CheckRepository(database, cipher)
+        self.referrals = ReferralRepository(database, cipher)
         self.watches = WatchRepository(database, cipher)
         self.rounds = RoundRepository(database)
         self.programmes = ProgrammeRepository(database)

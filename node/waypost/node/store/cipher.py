@@ -25,6 +25,7 @@ CONDUCT_DIGEST: Final = "waypost node conduct v1"
 CHECK: Final = "waypost node check v1"
 ANSWER: Final = "waypost node answer v1"
 NOTICE: Final = "waypost node notice v1"
+REFERRAL: Final = "waypost node referral v1"
 WATCH: Final = "waypost node watch v1"
 KEY_DIGEST: Final = "waypost node key v1"
 
