@@ -143,6 +143,12 @@ NOTICES_PER_STEP_MAX: Final = 64
 STATEMENT_FILE_BYTES_MAX: Final = 64 * 1024
 """Largest file of a statement: the longest statement, every letter in four bytes, with room."""
 
+DISCLOSURES_KEPT_YEARS_MIN: Final = 5
+"""Shortest time that the account of a disclosure is kept; the Privacy Act has the same (5 U.S.C. 552a(c)(2))."""
+
+KEPT_YEARS_MAX: Final = 100
+"""Longest time that a retention file can name: a life; more is a slip of the keyboard."""
+
 GROUNDS_CHARS_MAX: Final = 2000
 """Longest grounds of a dispute, as the owner's staff notes them."""
 

@@ -28,6 +28,7 @@ from waypost.node.store.merges import DecidedPair, Decision, Links, MergeReposit
 from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
 from waypost.node.store.officers import HeldOfficer, IndexedPerson, OfficerRepository, OfficerSource
 from waypost.node.store.referrals import ReferralAsked, ReferralOffer, ReferralRepository
+from waypost.node.store.retention import Removable, Removal, RetentionRepository
 from waypost.node.store.rounds import AnsweredRound, ProgrammeFact, ProgrammeRepository, RoundRepository
 from waypost.node.store.sightings import SightingRepository
 from waypost.node.store.state import StateRepository
@@ -70,6 +71,8 @@ __all__ = [
     "RecordChange",
     "ReferralAsked",
     "ReferralOffer",
+    "Removable",
+    "Removal",
     "Step",
     "Store",
     "StoredAnswer",
@@ -95,6 +98,7 @@ class Store:
         self.merges = MergeRepository(database)
         self.officers = OfficerRepository(database, cipher, self.employment, self.conduct, self.merges)
         self.statements = StatementRepository(database)
+        self.retention = RetentionRepository(database)
         self.changes = ChangeRepository(database)
         self.notices = NoticeRepository(database, cipher)
         self.imports = ImportRepository(database)

@@ -5,6 +5,7 @@
 2. The chain begins with SHA-256("waypost/v1/disclosure-chain" and a newline); each link is
    SHA-256(the link before || SHA-256(canonical entry)).
 3. The link is written in the entry's own transaction.
+4. Retention removes entries from the oldest end only, and leaves their digests and links: the chain still computes.
 
 Somebody who holds the file can compute the whole chain anew. The heads that the node has posted, which the hub's log
 holds, are what he cannot change (waypost.node.disclosure_heads).
@@ -106,8 +107,13 @@ class ChainRepository:
         return self._db.number("SELECT coalesce(max(at_ms), 0) FROM disclosure_heads")
 
     def _entries(self) -> Iterator[tuple[int, bytes]]:
+        """The digest of each entry; of those that retention has removed, the one that was kept (rule 4)."""
+        removed = self._db.number("SELECT coalesce(max(last_id), 0) FROM removals WHERE log = 'disclosures'")
+        sql = "SELECT disclosure_id, entry_digest FROM disclosure_chain WHERE disclosure_id <= ? ORDER BY disclosure_id"
+        yield from ((int(number), bytes(digest)) for number, digest in self._db.rows(sql, (removed,)))
         columns = _columns(self._db)
-        for row in self._db.rows(f"SELECT id, {', '.join(columns)} FROM disclosures ORDER BY id"):
+        sql = f"SELECT id, {', '.join(columns)} FROM disclosures WHERE id > ? ORDER BY id"
+        for row in self._db.rows(sql, (removed,)):
             yield int(row[0]), _digest(columns, row[1:])
 
 
