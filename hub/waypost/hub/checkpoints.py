@@ -65,6 +65,8 @@ class Checkpoints:
             return
         note = sign_checkpoint(due.checkpoint, self.key)
         line = await self._cosigned(note, due)
+        if not line:
+            return
         try:
             witnessed = open_witnessed(note + line.encode(), self.keys.log, self.keys.witness)
         except LogError as error:
@@ -73,16 +75,23 @@ class Checkpoints:
         await self.database.run(lambda c: transparency.publish(c, due.checkpoint, witnessed.note, moment_ms))
 
     async def _cosigned(self, note: bytes, due: _Due) -> str:
-        """The trustee's signature line, with a proof from the size that it holds."""
+        """The trustee's signature line, with a proof from the size it holds; empty when another replica is ahead."""
         new = due.checkpoint.size
         answer = await self.trustee.cosign_checkpoint(note, due.published_size, due.consistency)
-        if not answer.signature_line and answer.held_size != due.published_size:
-            held = answer.held_size
-            proof = await self.database.run(lambda c: transparency.consistency(c, held, new))
-            answer = await self.trustee.cosign_checkpoint(note, held, proof)
-        if not answer.signature_line:
-            raise Refused("not-cosigned", "the trustee does not say from which size it wants a proof")
-        return answer.signature_line
+        held = answer.held_size
+        if answer.signature_line:
+            return answer.signature_line
+        if held > new:
+            await self._require_not_lost(held)
+            return ""
+        proof = await self.database.run(lambda c: transparency.consistency(c, held, new))
+        return (await self.trustee.cosign_checkpoint(note, held, proof)).signature_line
+
+    async def _require_not_lost(self, held: int) -> None:
+        """Refused when this log is shorter than what the trustee has cosigned: it was restored from an old backup."""
+        size = await self.database.run(transparency.size_of)
+        if size < held:
+            raise Refused("rolled-back", f"the trustee has cosigned {held} entries, and {size} are here")
 
     async def _refused(self, error: Refused) -> None:
         _log.error("the trustee refuses the transparency log: %s", error)

@@ -3,8 +3,8 @@
 1. A checkpoint counts when the hub signed it, the trustee cosigned it, and it continues the one held
    (waypost.protocol.transparency, rules 1 to 4). A hub that had a checkpoint and has none is rolled back.
 2. An entry that the hub owes is proven under that checkpoint; the proof is verified here, and kept.
-3. entry-missing: the trustee cosigned the checkpoint LOG_MERGE_DELAY_MS after the node knew of the event, and the entry
-   is not in it. The trustee's clock counts, so a trustee that is away accuses nobody.
+3. entry-missing: two checkpoints, which the trustee cosigned more than LOG_MERGE_DELAY_MS apart, lack the entry. Only
+   the trustee's clock counts: neither its absence nor a wrong clock of the node accuses anybody.
 4. wrong-proof: what the hub gives as a proof is none. That is refused, and proves nothing against it.
 """
 
@@ -25,10 +25,11 @@ from waypost.v1 import hub_service_pb2, log_pb2
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """An accepted checkpoint, the entries that are proven under it, and those that should be and are not."""
+    """An accepted checkpoint, the entries that are proven under it, those that it lacks, and of these the overdue."""
 
     witnessed: Witnessed | None
     proven: tuple[tuple[WantedEntry, KeptProof], ...] = ()
+    lacking: tuple[WantedEntry, ...] = ()
     missing: tuple[WantedEntry, ...] = ()
 
 
@@ -59,6 +60,7 @@ def examine(
     return Examined(
         witnessed,
         tuple((entry, _proven(entry, found, witnessed, keys)) for entry, found in pairs if found.included),
+        tuple(entry for entry, found in pairs if not found.included),
         tuple(entry for entry, found in pairs if not found.included and _overdue(entry, witnessed)),
     )
 
@@ -74,4 +76,5 @@ def _proven(wanted: WantedEntry, found: log_pb2.LogInclusion, witnessed: Witness
 
 
 def _overdue(entry: WantedEntry, witnessed: Witnessed) -> bool:
-    return witnessed.cosigned_at_s * 1000 > entry.since_ms + LOG_MERGE_DELAY_MS
+    since_ms = entry.lacking_since_ms
+    return since_ms > 0 and witnessed.cosigned_at_s * 1000 > since_ms + LOG_MERGE_DELAY_MS

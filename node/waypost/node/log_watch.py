@@ -95,3 +95,5 @@ def _keep(store: Store, examined: Examined, held: Checkpoint | None) -> None:
             store.transparency.put_checkpoint(examined.witnessed.note)
         for entry, proof in examined.proven:
             store.transparency.prove(entry, proof)
+        for entry in examined.lacking:
+            store.transparency.lacks(entry, examined.witnessed.cosigned_at_s * 1000)

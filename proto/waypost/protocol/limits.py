@@ -142,8 +142,7 @@ LOG_REFERENCES_MAX: Final = 64
 """Entries whose places are asked for in one call: 64 proofs of a tree of a billion entries are 64 KiB."""
 
 LOG_MERGE_DELAY_MS: Final = 10 * MINUTE_MS
-"""A checkpoint cosigned this long after an event must hold its entry: the hub logs within seconds, clocks differ by two
-minutes."""
+"""A checkpoint cosigned this long after one that lacked an entry must hold it: the hub logs within seconds."""
 
 GRPC_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Largest gRPC message either side takes: a roster of 25,000 members with room to spare."""

@@ -18,9 +18,9 @@ from waypost.v1 import hub_service_pb2, log_pb2
 HONEST = Log.of(entry(n) for n in range(6))
 
 
-def wanted(number: int, since_ms: int = NOW_MS) -> WantedEntry:
+def wanted(number: int, since_ms: int = NOW_MS, lacking_since_ms: int = 0) -> WantedEntry:
     made = entry(number)
-    return WantedEntry(made.kind, made.digest, since_ms)
+    return WantedEntry(made.kind, made.digest, since_ms, lacking_since_ms)
 
 
 def response(log: Log, held: int, *entries: WantedEntry, at_s: int = NOW_S) -> hub_service_pb2.GetCheckpointResponse:
@@ -54,17 +54,21 @@ def test_entries_are_proven_and_the_proofs_kept_verify_by_themselves() -> None:
     assert [each for each, _ in examined.proven] == list(owed)
 
 
-def test_an_entry_that_is_not_logged_yet_is_waited_for_by_the_trustees_clock() -> None:
-    owed, late_s = wanted(99), NOW_S + LOG_MERGE_DELAY_MS // 1000
-    for at_s in (NOW_S, late_s):
-        assert look(response(HONEST, 0, owed, at_s=at_s), 0, owed) == Examined(
-            look(response(HONEST, 0, at_s=at_s), 0).witnessed
-        )
+LATE_S = NOW_S + LOG_MERGE_DELAY_MS // 1000
+
+
+def test_an_entry_that_is_not_logged_yet_is_waited_for_by_the_trustees_clock_alone() -> None:
+    for owed in (
+        wanted(99, since_ms=0),
+        wanted(99, since_ms=NOW_MS, lacking_since_ms=NOW_MS),
+    ):  # the node's clock is off
+        examined = look(response(HONEST, 0, owed, at_s=LATE_S), 0, owed)
+        assert (examined.lacking, examined.missing) == ((owed,), ())
 
 
 def test_attack_the_hub_drops_an_event_before_it_gets_a_place() -> None:
-    owed, late_s = wanted(99), NOW_S + LOG_MERGE_DELAY_MS // 1000 + 1
-    assert look(response(HONEST, 0, owed, at_s=late_s), 0, owed).missing == (owed,)
+    owed = wanted(99, lacking_since_ms=NOW_MS)
+    assert look(response(HONEST, 0, owed, at_s=LATE_S + 1), 0, owed).missing == (owed,)
 
 
 @pytest.mark.parametrize("crime", CRIMES)
@@ -115,6 +119,9 @@ def test_an_entry_is_wanted_until_it_is_proven_and_never_again(store: Store) -> 
     for now_ms in (NOW_MS, NOW_MS + 5):
         store.transparency.want(owed.kind, owed.digest, now_ms)
     assert store.transparency.wanted(9) == [owed]
+    for moment_ms in (NOW_MS + 7, NOW_MS + 9):
+        store.transparency.lacks(owed, moment_ms)
+    assert store.transparency.wanted(9) == [wanted(1, lacking_since_ms=NOW_MS + 7)]
     store.transparency.prove(owed, KeptProof(7, "proof"))
     store.transparency.want(owed.kind, owed.digest, NOW_MS)
     assert store.transparency.wanted(9) == []

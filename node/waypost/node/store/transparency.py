@@ -12,11 +12,15 @@ from waypost.protocol.transparency import Kind
 
 @dataclass(frozen=True, slots=True)
 class WantedEntry:
-    """An entry that the hub owes: what it is about, and since when (milliseconds since 1970)."""
+    """An entry that the hub owes: what it is about, and since when, by the node's clock (milliseconds since 1970).
+
+    `lacking_since_ms` is the trustee's clock on the first checkpoint that was asked for it and lacked it; 0 for none.
+    """
 
     kind: Kind
     digest: bytes
     since_ms: int
+    lacking_since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,15 @@ class TransparencyRepository:
 
     def wanted(self, limit: int) -> Sequence[WantedEntry]:
         """Entries that are owed, oldest first."""
-        sql = "SELECT kind, digest, since_ms FROM log_wanted ORDER BY since_ms, digest LIMIT ?"
-        return [WantedEntry(Kind(kind), digest, since_ms) for kind, digest, since_ms in self._db.rows(sql, (limit,))]
+        sql = "SELECT kind, digest, since_ms, lacking_since_ms FROM log_wanted ORDER BY since_ms, digest LIMIT ?"
+        return [WantedEntry(Kind(kind), *rest) for kind, *rest in self._db.rows(sql, (limit,))]
+
+    def lacks(self, entry: WantedEntry, cosigned_at_ms: int) -> None:
+        """A checkpoint of that time lacked the entry; the first such time stays."""
+        self._db.run(
+            "UPDATE log_wanted SET lacking_since_ms = ? WHERE kind = ? AND digest = ? AND lacking_since_ms = 0",
+            (cosigned_at_ms, entry.kind, entry.digest),
+        )
 
     def prove(self, entry: WantedEntry, proof: KeptProof) -> None:
         """Keep the proof of an entry; it is owed no more."""

@@ -7,6 +7,7 @@ CREATE TABLE log_wanted (
     kind INTEGER NOT NULL,
     digest BLOB NOT NULL,
     since_ms INTEGER NOT NULL,
+    lacking_since_ms INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (kind, digest)
 ) WITHOUT ROWID;
 CREATE TABLE log_proofs (
