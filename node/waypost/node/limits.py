@@ -120,6 +120,12 @@ CHUNK_ROWS: Final = 5_000
 
 # Fair process.
 
+ANSWER_DAYS_MIN: Final = 5
+"""Shortest time for an applicant to answer before an adverse decision: five working days is what employers' law has."""
+
+ANSWER_DAYS_MAX: Final = 365
+"""Longest: an application does not stay open for more than a year."""
+
 KEEP_DAYS_MAX: Final = 36_525
 """Longest time that terms let a receiver keep a record: a century says "without a limit" clearly enough."""
 

@@ -13,9 +13,10 @@ from typing import Any
 from waypost.node import wire
 from waypost.node.applicants import Inquiry, inquiry_from_json
 from waypost.node.asking import receipt_of
+from waypost.node.duties import Duty, duty_of
 from waypost.node.errors import RecordError
 from waypost.node.matching import Comparison, Confidence, score
-from waypost.node.store import ReceivedNotice, StoredAnswer, StoredCheck
+from waypost.node.store import ReceivedNotice, StoredAnswer, StoredCheck, StoredLetter
 from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
 _ORDER = {Confidence.CONFIRMED: 0, Confidence.PROBABLE: 1, Confidence.POSSIBLE: 2}
@@ -44,6 +45,13 @@ class Result:
     coverage: check_pb2.Coverage | None
     updates: Mapping[tuple[str, str], ReceivedNotice] = field(default_factory=dict)
     """What owners have told since about records disclosed here: by owner and record_key."""
+    letter: StoredLetter | None = None
+    """The letter to the applicant, once there is one."""
+
+    @property
+    def duty(self) -> Duty:
+        """Whether the applicant must still be told (duties.py)."""
+        return duty_of(disclosed=any(found.candidate.conduct for found in self.candidates), letter=self.letter)
 
     @property
     def complete(self) -> bool:
@@ -51,7 +59,12 @@ class Result:
         return self.coverage is not None and not self.pending
 
 
-def result_of(check: StoredCheck, answers: Sequence[StoredAnswer], notices: Sequence[ReceivedNotice] = ()) -> Result:
+def result_of(
+    check: StoredCheck,
+    answers: Sequence[StoredAnswer],
+    notices: Sequence[ReceivedNotice] = (),
+    letter: StoredLetter | None = None,
+) -> Result:
     """Score a check's answers as they are now, beside what owners have told since (`notices`, oldest first)."""
     inquiry = inquiry_from_json(check.request_json)
     found, referrals, declined, refused = [], [], [], []
@@ -92,6 +105,7 @@ def result_of(check: StoredCheck, answers: Sequence[StoredAnswer], notices: Sequ
         tuple(refused),
         receipt.coverage if receipt is not None else None,
         {(notice.owner, notice.record_key): notice for notice in notices},
+        letter,
     )
 
 
@@ -107,6 +121,7 @@ def facts(result: Result) -> dict[str, Any]:
         "referrals": list(result.referrals),
         "declined": [{"ori": ori, "policy": policy} for ori, policy in result.declined],
         "pending": list(result.pending),
+        "duty": result.duty.value,
         "refused": [{"ori": ori, "reason": reason} for ori, reason in result.refused],
         "coverage": None
         if coverage is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,15 +25,25 @@ if TYPE_CHECKING:
 _POLL_S = 0.1
 
 
-def register(app: typer.Typer) -> None:
+app = typer.Typer(invoke_without_command=True)
+_DAYS = 14
+
+
+def register(parent: typer.Typer) -> None:
     """Add the command."""
-    app.command()(check)
+    parent.add_typer(app, name="check")
 
 
+@app.callback()
 def check(
-    home: HomeOption,
-    purpose: Annotated[str, typer.Option(help="hiring, certification (POST boards) or self.")],
-    by: Annotated[str, typer.Option("--by", help="Who asks: a staff reference that your agency can resolve.")],
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(envvar="WAYPOST_HOME", help="The folder that holds this party's keys and data.")
+    ] = None,
+    purpose: Annotated[str, typer.Option(help="hiring, certification (POST boards) or self. Required.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", help="Who asks: a staff reference that your agency can resolve. Required.")
+    ] = "",
     family: Annotated[str, typer.Option(help="Family name.")] = "",
     given: Annotated[str, typer.Option(help="Given name.")] = "",
     middle: Annotated[str, typer.Option(help="Middle name or initial.")] = "",
@@ -53,6 +64,11 @@ def check(
     """Check one applicant, or a file of them. Answers that come later are kept: see `checks`."""
     from waypost.node import settings
 
+    if context.invoked_subcommand is not None:
+        return
+    missing = [name for name, value in (("--home", home), ("--purpose", purpose), ("--by", by)) if not value]
+    if missing or home is None:
+        raise typer.BadParameter(f"a check needs {' and '.join(missing)}")
     wait_s = _seconds(wait)
     why = Why(purpose, authorization, by)
     keys = settings.open_keys(home, passphrase_file)
@@ -71,6 +87,53 @@ def check(
             numbers_of(cert or [], officer_id or []),
         )
         _one(store, why.inquiry(person), wait_s, as_json=as_json)
+
+
+@app.command()
+def letter(
+    check: Annotated[str, typer.Argument(help="The check's id, or its beginning.")],
+    home: HomeOption,
+    by: Annotated[str, typer.Option("--by", help="Who writes: a staff reference that your agency can resolve.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to write the letter, a .pdf file.")
+    ] = None,
+    days: Annotated[int, typer.Option(help="How many days the applicant has to answer.")] = _DAYS,
+    delivered: Annotated[bool, typer.Option("--delivered", help="Mark that the applicant has it.")] = False,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Write the letter that an applicant must have before an adverse decision, or mark that he has it."""
+    from waypost.node import letters, settings
+    from waypost.node.cli.checks import find_check
+    from waypost.node.cli.rights import custodian_of
+    from waypost.node.documents import to_pdf
+    from waypost.node.errors import CheckError
+    from waypost.node.store import StoredLetter
+
+    if delivered == (output is not None):
+        raise typer.BadParameter("say either -o letter.pdf, to write it, or --delivered, when the applicant has it")
+    staff, now_ms, today = staff_of(by), time.time_ns() // 1_000_000, datetime.now(UTC).date()
+    with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
+        check_id = find_check(store, check)
+        if output is None:
+            written = store.letters.get(check_id)
+            if written is None:
+                raise CheckError("no letter about this check was written yet", hint="write it with -o letter.pdf")
+            store.letters.put(replace(written, done_at_ms=now_ms, done_by=staff))
+            typer.echo(f"Done; the applicant may answer until {written.answer_until}.")
+            return
+        until, custodian = letters.answer_until(today, days), custodian_of(home, store)
+        document = letters.letter(
+            load(store, check_id),
+            agency=custodian.name,
+            ori=custodian.ori,
+            members=custodian.members,
+            today=today,
+            until=until,
+        )
+        output.write_bytes(to_pdf(document))
+        output.chmod(0o600)
+        store.letters.put(StoredLetter(check_id, now_ms, until.isoformat(), staff))
+    typer.echo(f"Wrote {output}; the applicant has until {until}. When he has it: check letter {check} --delivered")
 
 
 class Why:
@@ -135,7 +198,7 @@ def load(store: Store, check_id: bytes) -> Result:
             raise CheckError("there is no check of that id", hint="waypost-node checks list shows them")
         answers = store.checks.answers(check_id)
         notices = [notice for answer in answers for notice in store.notices.standing_of(answer.ori).values()]
-        return result_of(held, answers, notices)
+        return result_of(held, answers, notices, store.letters.get(check_id))
 
 
 def member_names(store: Store) -> dict[str, str]:

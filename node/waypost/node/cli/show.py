@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.rule import Rule
 from rich.table import Table
 
-from waypost.node import wire
+from waypost.node import duties, wire
 from waypost.node.matching import Agreement
 from waypost.node.results import FoundCandidate, Result, conduct_word, dispute_words, notice_facts, separation_word
 from waypost.node.terms import words
@@ -32,6 +32,9 @@ def show(result: Result, names: dict[str, str], console: Console) -> None:
     _timeline(result, names, console)
     _others(result, names, console)
     _coverage(result, names, console)
+    duty = duties.words(result.duty, result.letter, result.check.id.hex()[:8])
+    if duty:
+        console.print(f"[bold]{duty}[/bold]")
 
 
 def _candidate(result: Result, found: FoundCandidate, names: dict[str, str], console: Console) -> None:

@@ -23,6 +23,7 @@ from waypost.node.store.employment import EmploymentKey, EmploymentRepository, O
 from waypost.node.store.facts import FactRepository, StoredFact
 from waypost.node.store.history import Chain, HistoryRepository, Step
 from waypost.node.store.imports import ImportBatch, ImportedFile, ImportRepository
+from waypost.node.store.letters import LetterRepository, StoredLetter
 from waypost.node.store.mail import OutboxRepository, OutgoingMessage, ReplayRepository, RosterRepository, StoredRoster
 from waypost.node.store.merges import DecidedPair, Decision, Links, MergeRepository
 from waypost.node.store.notices import NoticeRepository, OwedNotice, ReceivedNotice
@@ -78,6 +79,7 @@ __all__ = [
     "StoredAnswer",
     "StoredCheck",
     "StoredFact",
+    "StoredLetter",
     "StoredRoster",
     "StoredWatch",
     "TokenHit",
@@ -113,6 +115,7 @@ class Store:
         self.outbox = OutboxRepository(database)
         self.rosters = RosterRepository(database)
         self.checks = CheckRepository(database, cipher)
+        self.letters = LetterRepository(database)
         self.referrals = ReferralRepository(database, cipher)
         self.watches = WatchRepository(database, cipher)
         self.rounds = RoundRepository(database)

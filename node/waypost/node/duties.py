@@ -1,0 +1,44 @@
+"""The duty of who asks: before an adverse decision the applicant must be told what was found.
+
+none    --a record is disclosed-----> open
+open    --the letter is written-----> written
+written --marked as delivered-------> done
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from waypost.node.store import StoredLetter
+
+
+class Duty(StrEnum):
+    """The states drawn above."""
+
+    NONE = "none"
+    OPEN = "open"
+    WRITTEN = "written"
+    DONE = "done"
+
+
+def duty_of(*, disclosed: bool, letter: StoredLetter | None) -> Duty:
+    """How the duty stands when a record was disclosed or not, and this letter written."""
+    if not disclosed:
+        return Duty.NONE
+    if letter is None:
+        return Duty.OPEN
+    return Duty.DONE if letter.done_at_ms else Duty.WRITTEN
+
+
+def words(duty: Duty, letter: StoredLetter | None, check: str) -> str:
+    """The duty for people; empty when there is none."""
+    if duty is Duty.OPEN:
+        return f"Before an adverse decision the applicant must be told: waypost-node check letter {check} -o letter.pdf"
+    if letter is None or duty is Duty.NONE:
+        return ""
+    if duty is Duty.WRITTEN:
+        return (
+            f"The letter to the applicant is written; he may answer until {letter.answer_until}. "
+            f"When he has it: waypost-node check letter {check} --delivered"
+        )
+    return f"The applicant has been told; he may answer until {letter.answer_until}."

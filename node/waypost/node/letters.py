@@ -1,0 +1,87 @@
+"""The letter to an applicant before an adverse decision: what was found, by whom, how to dispute it, how long he has.
+
+1. There is a letter when a check has disclosed a conduct record. Before that there is nothing to tell.
+2. It names each record as its owner disclosed it, with what the owner has told since; a record that no longer stands is
+   named as such, for the applicant should know that it was seen.
+3. It says whom to write to at the source, what to ask for, and until when this agency waits: at least ANSWER_DAYS_MIN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from waypost.node.documents import Block, Document, Heading, Rows, Text
+from waypost.node.errors import CheckError
+from waypost.node.limits import ANSWER_DAYS_MAX, ANSWER_DAYS_MIN
+from waypost.node.results import FoundCandidate, Result, conduct_word, notice_facts
+from waypost.v1 import record_pb2
+
+
+def answer_until(today: date, days: int) -> date:
+    """The applicant's last day (rule 3); CheckError for fewer days than are fair."""
+    if not ANSWER_DAYS_MIN <= days <= ANSWER_DAYS_MAX:
+        raise CheckError(f"the applicant has {ANSWER_DAYS_MIN} to {ANSWER_DAYS_MAX} days to answer")
+    return today + timedelta(days=days)
+
+
+def letter(result: Result, *, agency: str, ori: str, members: Mapping[str, str], today: date, until: date) -> Document:
+    """The letter; CheckError when nothing was disclosed that it could tell (rule 1)."""
+    with_records = [found for found in result.candidates if found.candidate.conduct]
+    if not with_records:
+        raise CheckError("no conduct record was disclosed in this check, so there is nothing to tell the applicant")
+    name = result.inquiry.person.names[0]
+    blocks: list[Block] = [
+        Text(f"{agency} ({ori})\n{today.isoformat()}\nReference: check {result.check.id.hex()}"),
+        Text(f"Dear {name.given} {name.family},"),
+        Text(
+            f"You authorized us ({result.inquiry.authorization_reference}) to ask your earlier agencies about you. "
+            "What follows was disclosed to us. We have not decided on your application. Before we do, you may tell us "
+            f"what is wrong or missing, until {until.isoformat()}."
+        ),
+    ]
+    for found in with_records:
+        blocks += _source(result, found, members)
+    blocks += [
+        Heading("If you think that something is wrong"),
+        Text(
+            "Write to the agency that keeps the record, named above, with the record's number. You may ask it what it "
+            "holds about you and who was told, to add your own statement to the record, and to take up your dispute; "
+            "whatever it changes is sent to us and to everybody else who received the record. Send us a copy of what "
+            "you wrote, and we will take it into account."
+        ),
+        Text(
+            "If you think that the record is about another person, tell us as well: we compared names, date of birth "
+            "and numbers, and people can share these."
+        ),
+        Text(f"Yours sincerely,\n\n\n{agency}"),
+    ]
+    return Document("What we were told about you", f"{agency}, {today.isoformat()}", tuple(blocks))
+
+
+def _source(result: Result, found: FoundCandidate, members: Mapping[str, str]) -> list[Block]:
+    keeper = f"{members[found.ori]} ({found.ori})" if found.ori in members else found.ori
+    blocks: list[Block] = [Heading(f"Disclosed by {keeper}")]
+    for record in found.candidate.conduct:
+        blocks += [Heading(f"{conduct_word(record).capitalize()}: record {record.record_key}", 2), _facts(record)]
+        notice = result.updates.get((found.ori, record.record_key))
+        if notice is not None:
+            now = notice_facts(notice)
+            why = f": {now['reason']}" if now["reason"] else ""
+            blocks.append(
+                Text(f"Since then, on {now['changed_at']}, the agency has told us that it {now['standing']}{why}.")
+            )
+    return blocks
+
+
+def _facts(record: record_pb2.ConductRecord) -> Rows:
+    facts = record.fair_process
+    rows = (
+        ("what it says", record.summary or "its content was erased since"),
+        ("it happened on", record.occurred_on),
+        ("decided", " by ".join(filter(None, (facts.decided_on, facts.decided_by)))),
+        ("final on", facts.final_on),
+        ("kept by", record.authority),
+        ("your statement", record.statement.text),
+    )
+    return Rows((), tuple((name, value) for name, value in rows if value))

@@ -1,0 +1,95 @@
+"""The letter before an adverse decision, and the duty that stays open until the applicant has it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from waypost.node import letters
+from waypost.node.applicants import Inquiry
+from waypost.node.documents import Document, Heading, Rows, Text, to_pdf
+from waypost.node.duties import Duty, duty_of, words
+from waypost.node.errors import CheckError
+from waypost.node.persons import PartialDate, Person, PersonName
+from waypost.node.results import Result, result_of
+from waypost.node.store import ReceivedNotice, StoredAnswer, StoredCheck, StoredLetter
+from waypost.v1 import check_pb2, notice_pb2, record_pb2
+
+TODAY = date(2026, 11, 24)
+OWNER = "NV9900200"
+MEMBERS = {OWNER: "Silver Mesa Police Department"}
+APPLICANT = Person((PersonName("Thornbury", "Isolde"),), PartialDate.parse("1988-03-14"))
+CHECK = StoredCheck(bytes(16), "answered", Inquiry(APPLICANT, "hiring", "HP-1", bytes(32), "BG").to_json(), 1, 1)
+RECORD = record_pb2.ConductRecord(
+    record_key="R-1", version=1, kind=record_pb2.CONDUCT_KIND_TERMINATION, summary="Terminated for excessive force."
+)
+
+
+def _result(*records: record_pb2.ConductRecord, notices: tuple[ReceivedNotice, ...] = ()) -> Result:
+    name = record_pb2.PersonName(family="Thornbury", given="Isolde", kind="legal")
+    candidate = check_pb2.Candidate(
+        verdict=check_pb2.VERDICT_DISCLOSED,
+        officer_key="NV-1",
+        names=[name],
+        date_of_birth="1988-03-14",
+        conduct=records,
+    )
+    body = check_pb2.AnswerBody(candidates=[candidate]).SerializeToString()
+    return result_of(CHECK, [StoredAnswer(CHECK.id, OWNER, body, b"", 1)], notices)
+
+
+def _letter(result: Result) -> Document:
+    until = letters.answer_until(TODAY, 14)
+    return letters.letter(result, agency="Harbor Point", ori="CA9900100", members=MEMBERS, today=TODAY, until=until)
+
+
+def _text(document: Document) -> str:
+    parts = []
+    for block in document.blocks:
+        if isinstance(block, Text | Heading):
+            parts.append(block.text)
+        elif isinstance(block, Rows):
+            parts += [cell for row in block.rows for cell in row]
+    return "\n".join(parts)
+
+
+def test_the_letter_says_what_was_found_by_whom_how_to_dispute_it_and_how_long_he_has() -> None:
+    document = _letter(_result(RECORD))
+    text = _text(document)
+    for words_of_it in ("Terminated for excessive force.", "Silver Mesa Police Department (NV9900200)", "R-1"):
+        assert words_of_it in text
+    assert "until 2026-12-08" in text
+    assert "dispute" in text
+    assert to_pdf(document).startswith(b"%PDF-")
+
+
+def test_the_letter_tells_what_the_owner_has_said_since() -> None:
+    body = notice_pb2.NoticeBody(
+        record_key="R-1", sequence=1, standing=notice_pb2.STANDING_VOIDED, reason="overturned on appeal"
+    )
+    notice = ReceivedNotice(OWNER, "R-1", 1, body.SerializeToString(), 1)
+    assert "voided: overturned on appeal" in _text(_letter(_result(RECORD, notices=(notice,))))
+
+
+def test_there_is_no_letter_about_nothing() -> None:
+    with pytest.raises(CheckError, match="nothing to tell"):
+        _letter(_result())
+
+
+@pytest.mark.parametrize("days", [0, 4, 366])
+def test_the_applicant_has_neither_too_few_days_nor_for_ever(days: int) -> None:
+    with pytest.raises(CheckError, match="days to answer"):
+        letters.answer_until(TODAY, days)
+
+
+def test_the_duty_is_open_from_the_first_disclosed_record_until_the_letter_is_delivered() -> None:
+    written = StoredLetter(CHECK.id, 1, "2026-12-08", "BG-07")
+    done = StoredLetter(CHECK.id, 1, "2026-12-08", "BG-07", 2, "BG-07")
+    assert _result().duty is Duty.NONE
+    assert _result(RECORD).duty is Duty.OPEN
+    assert duty_of(disclosed=True, letter=written) is Duty.WRITTEN
+    assert duty_of(disclosed=True, letter=done) is Duty.DONE
+    assert "check letter abcd -o" in words(Duty.OPEN, None, "abcd")
+    assert "--delivered" in words(Duty.WRITTEN, written, "abcd")
+    assert words(Duty.NONE, None, "abcd") == ""
