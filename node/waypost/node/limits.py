@@ -57,8 +57,8 @@ SHEETS_MAX: Final = 100
 SHEET_ROWS_MAX: Final = 1_048_576
 """Rows that Excel allows; a larger row number is a forgery."""
 
-COLUMNS_MAX: Final = 1_000
-"""Most columns: the widest export seen has 120."""
+COLUMNS_MAX: Final = 16_384
+"""Columns that Excel allows. The widest export seen has 190, and one had a stray cell beyond the thousandth."""
 
 SHARED_TEXT_CHARS_MAX: Final = 128 * 1024 * 1024
 """Most text in a spreadsheet's table of strings, the one part that is held in memory."""
@@ -109,11 +109,20 @@ QUIET_WAIT_MAX_S: Final = 900
 
 REASON_CHARS_MAX: Final = 500
 """Longest reason of a decision about two officers."""
+UNKNOWN_SHOWN_MAX: Final = 40
+"""Unexplained values or agencies that are printed; --json gives all."""
+
 REJECTS_LISTED_MAX: Final = 10_000
 """Rejected rows that a report names one by one; all of them are in the rejects files."""
 
 UNKNOWN_VALUES_MAX: Final = 5_000
 """Different unexplained values, or reasons, that a report counts: a column of more is no vocabulary."""
+
+AGENCIES_MAX: Final = 50_000
+"""Names in the table of agencies: there are 18,000 agencies, each with a few spellings."""
+
+EXAMPLES_ROWS_MAX: Final = 20_000
+"""Rows that an inspection looks at for formats and values; it counts all of them."""
 
 CHUNK_ROWS: Final = 5_000
 """Rows that are decided together: enough that a query for each chunk costs nothing, few enough for flat memory."""

@@ -3,6 +3,7 @@
 HOME/node.db         the store
 HOME/keys            the keystore: "signing", "sealing", "tls-key", "column"
 HOME/settings.toml   what the operator chose
+HOME/agencies.csv    which ORI an agency's name in imported files stands for
 HOME/rejects/        rows that an import rejected, to be mended and imported again
 """
 
@@ -41,6 +42,11 @@ def settings_path(home: Path) -> Path:
 def rejects_path(home: Path) -> Path:
     """The folder of rejected rows."""
     return home / "rejects"
+
+
+def agencies_path(home: Path) -> Path:
+    """The table of agencies' names."""
+    return home / "agencies.csv"
 
 
 def open_keys(home: Path, passphrase_file: Path | None = None) -> Keystore:

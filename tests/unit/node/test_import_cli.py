@@ -162,7 +162,7 @@ def test_rejected_rows_are_named_and_kept_and_do_not_fail_the_rest(home: Path, t
     facts = _facts(home, "import", path)
     assert (facts["officers_same"], facts["rejected"]) == (2, 1)
     assert facts["rejections"][0]["problems"] == [
-        {"column": "date_of_birth", "reason": "is a date that does not exist"}
+        {"column": "date_of_birth", "value": "date", "reason": "is a date that does not exist"}
     ]
 
 

@@ -16,24 +16,45 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from waypost.node.cli import import_report
+from waypost.node.cli.default_command import default_command
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
-    from waypost.node.intake import ImportReport
-    from waypost.node.intake.report import Tally
+    from collections.abc import Mapping
+
+    from waypost.node.intake import ImportReport, RowReader
+    from waypost.node.store import Store
+
+app = typer.Typer(
+    cls=default_command("files"),
+    help="The agency's files into the node's store: `import FILE...` is `import files FILE...`.",
+    no_args_is_help=True,
+)
+
+ProfileOption = Annotated[
+    str, typer.Option("--profile", metavar="PROFILE", help="A profile's name, or the .toml file of your own.")
+]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("import")(import_files)
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    from waypost.node.cli import import_agencies, import_inspect, import_profiles
+
+    for module in (import_inspect, import_profiles, import_agencies):
+        module.register(app)
+    root.add_typer(app, name="import")
 
 
+@app.command("files")
 def import_files(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Files of officers, employment or conduct (CSV, UTF-8), recognized by their headers."),
+        typer.Argument(help="Files of officers, employment or conduct, or of any shape that the profile knows."),
     ],
     home: HomeOption,
+    profile: ProfileOption = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
     name: Annotated[str, typer.Option(help="What to call this batch; else it is called for its files.")] = "",
     complete: Annotated[
         bool,
@@ -48,10 +69,10 @@ def import_files(
     """Import files; all of them together, or nothing. Importing a file again changes nothing."""
     from waypost.node import intake
     from waypost.node.custody.keeping import Wishes
-    from waypost.node.settings import open_keys, open_store, rejects_path
+    from waypost.node.settings import agencies_path, open_keys, open_store, rejects_path
 
     wishes = Wishes(name, complete, accept_change)
-    readers = [reader for path in files for reader in intake.canonical(intake.Source.of_path(path))]
+    readers = _readers(files, profile, agencies_path(home))
     with open_store(home, open_keys(home, passphrase_file)) as store, _progress(shown=not as_json) as progress:
         report = intake.import_tables(
             store,
@@ -59,13 +80,58 @@ def import_files(
             rejects_folder=rejects_path(home),
             at_ms=int(datetime.now(UTC).timestamp() * 1000),
             today=datetime.now().astimezone().date(),
+            dry_run=dry_run,
             wishes=wishes,
             progress=progress,
         )
+        guesses = _note_agencies(home, report, store)
     if as_json:
-        typer.echo(json.dumps(facts(report), indent=2))
+        typer.echo(json.dumps(import_report.facts(report), indent=2))
     else:
-        _print(report)
+        import_report.show(report, agencies_path(home), guesses)
+
+
+def _readers(files: list[Path], profile: str, agencies: Path) -> list[RowReader]:
+    from waypost.node import intake
+    from waypost.node.intake.agencies import oris, read_agencies
+    from waypost.node.intake.profiles import load_profile
+
+    chosen = load_profile(profile) if profile else None
+    table = oris(read_agencies(agencies)) if chosen else {}
+    readers: list[RowReader] = []
+    for path in files:
+        source = intake.Source.of_path(path)
+        readers += intake.canonical(source) if chosen is None else intake.profiled(source, chosen, table)
+    return readers
+
+
+def _note_agencies(home: Path, report: ImportReport, store: Store) -> Mapping[str, str]:
+    """Add the names that the import met to the table of agencies; the guesses of those without ORI."""
+    from waypost.node.intake.agencies import read_agencies, with_found, write_agencies
+    from waypost.node.settings import agencies_path
+
+    if not report.agencies:
+        return {}
+    path = agencies_path(home)
+    table = read_agencies(path)
+    found = with_found(table, report.agencies, _members(home, store))
+    if found != table and not report.dry_run:
+        write_agencies(path, found)
+    return {agency.name: agency.guess for agency in found.values() if not agency.ori}
+
+
+def _members(home: Path, store: Store) -> dict[str, str]:
+    """Names of the federation's members by ORI; none before the node has joined."""
+    from waypost.crypto.envelope import parse_envelope
+    from waypost.node.federation import federation_path, read_federation
+    from waypost.protocol.roster import open_roster
+
+    held = store.rosters.newest()
+    if held is None or not federation_path(home).exists():
+        return {}
+    federation = read_federation(home)
+    roster = open_roster(parse_envelope(held.envelope), hub_key=federation.hub_key, trustee_key=federation.trustee_key)
+    return {member.ori: member.name for member in roster.members.values()}
 
 
 @contextmanager
@@ -83,104 +149,3 @@ def _progress(*, shown: bool) -> Iterator[Any]:
             bar.update(task, description=f"{what} rows", completed=done, total=rows or None)
 
         yield tell
-
-
-def facts(report: ImportReport) -> dict[str, Any]:
-    """The report for machines: flat counts first, then by file, then every rejected row."""
-    from waypost.node.intake import FileKind
-
-    total = report.tally()
-    return {
-        "rows": total.rows,
-        "imported": total.new + total.changed,
-        "unchanged": total.same,
-        "rejected": total.rejected,
-        **_counts("officers", report.tally(FileKind.OFFICERS)),
-        **_counts("employments", report.tally(FileKind.EMPLOYMENT)),
-        **_counts("records", report.tally(FileKind.CONDUCT)),
-        "shareable": report.shareable,
-        "withheld": report.withheld,
-        "missing": dict(report.missing),
-        "files": [
-            {"file": file.name, "kind": file.kind, "rows": file.tally.rows, "rejected": file.tally.rejected}
-            for file in report.files
-        ],
-        "rejections": [
-            {
-                "file": rejection.file,
-                "line": rejection.row.line,
-                "problems": [{"column": problem.column, "reason": problem.reason} for problem in rejection.problems],
-            }
-            for rejection in report.rejections
-        ],
-        "rejects_files": [str(path) for path in report.rejects_files],
-        "batch": report.batch,
-        "missing_officers": list(report.missing_officers),
-    }
-
-
-def _counts(name: str, tally: Tally) -> dict[str, int]:
-    return {
-        name: tally.accepted,
-        f"{name}_new": tally.new,
-        f"{name}_changed": tally.changed,
-        f"{name}_same": tally.same,
-        f"{name}_rejected": tally.rejected,
-    }
-
-
-def _print(report: ImportReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from waypost.node.intake import FileKind
-
-    console = Console(soft_wrap=True)
-    table = Table("", *(name for name in ("new", "changed", "same", "rejected", "rows")))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    names = (("officers", FileKind.OFFICERS), ("employments", FileKind.EMPLOYMENT), ("records", FileKind.CONDUCT))
-    for name, kind in (*names, ("all", None)):
-        tally = report.tally(kind)
-        counts = (tally.new, tally.changed, tally.same, tally.rejected, tally.rows)
-        table.add_row(name, *(f"{count:,}" for count in counts), end_section=kind is FileKind.CONDUCT)
-    console.print(table)
-    if report.shareable or report.withheld:
-        console.print(
-            f"records shareable: {report.shareable:,}; withheld for want of fair process: {report.withheld:,}"
-        )
-        for want, count in report.missing.items():
-            console.print(f"  {want.replace('_', ' ')} missing: {count:,}", highlight=False)
-        if report.withheld:
-            console.print("  each with what it lacks: waypost-node records withheld", highlight=False)
-    _print_missing(report)
-    _warn(report)
-
-
-def _print_missing(report: ImportReport) -> None:
-    """Name the officers whom a complete list lacks."""
-    from waypost.node.limits import REJECTS_SHOWN_MAX
-
-    keys = report.missing_officers
-    if not keys:
-        return
-    listed = ", ".join(keys[:REJECTS_SHOWN_MAX])
-    typer.echo(f"officers held, but not in this list: {len(keys):,}, none was removed: {listed}")
-    if len(keys) > REJECTS_SHOWN_MAX:
-        typer.echo(f"  all of them: waypost-node batches show {report.batch}")
-
-
-def _warn(report: ImportReport) -> None:
-    """Name the rejected rows, and where they are kept."""
-    from waypost.node.limits import REJECTS_SHOWN_MAX
-
-    if not report.rejections:
-        return
-    count = len(report.rejections)
-    typer.echo(f"warning: {count:,} {'row was' if count == 1 else 'rows were'} rejected:", err=True)
-    for rejection in report.rejections[:REJECTS_SHOWN_MAX]:
-        typer.echo(f"  {rejection.file}, line {rejection.row.line}: {rejection.reasons}", err=True)
-    if count > REJECTS_SHOWN_MAX:
-        typer.echo(f"  and {count - REJECTS_SHOWN_MAX:,} more", err=True)
-    for path in report.rejects_files:
-        typer.echo(f"hint: mend these rows and import them again: {path}", err=True)

@@ -24,6 +24,8 @@ from waypost.node.intake.applying import Applier, Read
 from waypost.node.intake.canonical import CanonicalReader
 from waypost.node.intake.cells import Problem
 from waypost.node.intake.outcome import Fate, Outcome
+from waypost.node.intake.profiles import Profile, profile_readers
+from waypost.node.intake.profiles.reader import Agencies
 from waypost.node.intake.reading import Reading, Source, SourceRow, Table, open_tables
 from waypost.node.intake.rejects import Rejection, RejectsFile
 from waypost.node.intake.repeated import Repeated
@@ -49,6 +51,7 @@ __all__ = [
     "canonical",
     "import_tables",
     "open_tables",
+    "profiled",
 ]
 
 Progress = Callable[[str, int, int], None]
@@ -62,8 +65,10 @@ class RowReader(Protocol):
     """Reads the rows of one table."""
 
     table: Table
-    profile: str
-    """The profile's name; empty: a canonical file."""
+
+    @property
+    def profile(self) -> str:
+        """The profile's name; empty: a canonical file."""
 
     @property
     def kind(self) -> FileKind | None:
@@ -98,6 +103,15 @@ def canonical(source: Source) -> list[RowReader]:
     """Readers of the canonical tables of a file."""
     known = frozenset(column for columns in COLUMNS.values() for column in columns)
     return [CanonicalReader(table) for table in open_tables(source, Reading(wanted=known))]
+
+
+def profiled(source: Source, profile: Profile, agencies: Agencies) -> list[RowReader]:
+    """Readers of the tables of a file that the profile knows."""
+    wanted = frozenset(
+        column.replace("{n}", each).lower() for column in profile.columns for each in profile.people or ("",)
+    )
+    tables = open_tables(source, replace(profile.reading, wanted=wanted))
+    return [*profile_readers(tables, profile, agencies)]
 
 
 def import_tables(

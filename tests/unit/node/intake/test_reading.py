@@ -167,7 +167,7 @@ def test_attack_a_range_of_a_billion_rows_and_links_to_other_files_cost_nothing(
     [
         ('<row r="9999999999"/>', "numbered wrongly"),
         ('<row r="2"/><row r="1"/>', "numbered wrongly"),
-        ('<row r="1"><c r="XFD1"><v>1</v></c></row>', "more than 1,000 columns"),
+        ('<row r="1"><c r="XFE1"><v>1</v></c></row>', "more than 16,384 columns"),
         ('<row r="1"><c r="A1" t="s"><v>7</v></c></row>', "is damaged"),
         ('<row r="1"><c r="A1" t="s"><v>-1', "is damaged"),
         (f'<row r="1"><c r="A1" t="str"><v>{"x" * (FIELD_CHARS_MAX + 1)}</v></c></row>', "a cell longer than"),

@@ -1,0 +1,110 @@
+"""Full names taken apart: SMITH, JOHN Q JR; John Q. Smith Jr; DE LA CRUZ, MARIA; Last, Jr., First; SMITH JOHN Q.
+
+1. What stands in brackets is a former name: Jones(Spriggs), (Spilman) Kercher. It becomes an alias.
+2. JR, SR and Roman numbers are the suffix, wherever they stand behind the first word; V only at the end of a name of
+   three words, for it is an initial and a surname as well.
+3. Before a comma stands the family name. Without one, the profile says which comes first; the words are told apart by
+   nameparser, which knows particles (de la, van der) and compound surnames.
+4. A name that can be read in two ways is no name: it is not guessed.
+5. Plain names (one surname, a comma, one given name, an initial) need no library, and are most of a file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from nameparser import FAMILY_FIRST, Parser, Policy
+
+_BRACKETED: Final = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
+_SUFFIX: Final = re.compile(r"(?:JR|SR|II|III|IV)\.?|2ND|3RD|4TH", re.IGNORECASE)
+_MAYBE_SUFFIX: Final = re.compile(r"V\.?", re.IGNORECASE)
+_WORDS_OF_A_SUFFIXED_NAME: Final = 3
+_PLAIN: Final = re.compile(r"([^\W\d_][\w'\u2019-]*), ?([^\W\d_][\w'\u2019-]*)(?: ([^\W\d_])\.?)?")
+_FAMILY_FIRST: Final = Parser(policy=Policy(name_order=FAMILY_FIRST))
+_GIVEN_FIRST: Final = Parser()
+_DASHES: Final = str.maketrans({"\u2013": "-", "\u2014": "-", "`": "'", "\u00b4": "'"})
+
+
+class Order(StrEnum):
+    """Which comes first in a name without a comma."""
+
+    FAMILY_FIRST = "family-first"
+    GIVEN_FIRST = "given-first"
+    COMMA = "comma"
+    """Neither: a name without a comma is no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A name taken apart."""
+
+    family: str
+    given: str
+    middle: str = ""
+    suffix: str = ""
+    former: tuple[str, ...] = ()
+    """Former family names."""
+
+
+@lru_cache(maxsize=50_000)
+def take_apart(text: str, order: Order) -> Taken | str:
+    """The name, or why it is none."""
+    plain, former = _unbracketed(" ".join(text.translate(_DASHES).split()))
+    if matched := _PLAIN.fullmatch(plain):  # rule 5
+        family, given, middle = matched[1], matched[2], matched[3] or ""
+        if not _SUFFIX.fullmatch(given):
+            return Taken(family, given, middle, former=former)
+    if not any(char.isalpha() for char in plain):
+        return "holds no name"
+    parts = [part.strip() for part in plain.split(",") if part.strip(" .")]
+    words = [word for part in parts for word in part.split()]
+    suffix = [word for word in words[1:] if _SUFFIX.fullmatch(word)]  # rule 2
+    parts = [kept for part in parts if (kept := _without_suffix(part, first=part is parts[0]))]
+    last = parts[-1].split() if parts else []
+    if not suffix and len(words) >= _WORDS_OF_A_SUFFIXED_NAME and _MAYBE_SUFFIX.fullmatch(last[-1]) and len(last) > 1:
+        suffix, parts[-1] = [last[-1]], " ".join(last[:-1])
+    taken = _by_comma(parts) if len(parts) > 1 else _by_order(" ".join(parts), order)
+    if isinstance(taken, str):
+        return taken
+    return Taken(*taken, suffix=" ".join(word.rstrip(".") for word in suffix), former=former)
+
+
+def tidy_family(text: str) -> tuple[str, str, tuple[str, ...]]:
+    """A surname column: the surname, the suffix that stands in it, former surnames (rules 1 and 2)."""
+    plain, former = _unbracketed(" ".join(text.translate(_DASHES).split()))
+    words = plain.replace(",", " ").split()
+    suffix = [word for word in words[1:] if _SUFFIX.fullmatch(word) or _MAYBE_SUFFIX.fullmatch(word)]
+    kept = [word for at, word in enumerate(words) if at == 0 or word not in suffix]
+    return " ".join(kept), " ".join(word.rstrip(".") for word in suffix), former
+
+
+def _unbracketed(text: str) -> tuple[str, tuple[str, ...]]:
+    """Rule 1."""
+    former = tuple(inner for found in _BRACKETED.findall(text) if (inner := (found[0] or found[1]).strip()))
+    return " ".join(_BRACKETED.sub(" ", text).split()).replace(" ,", ","), former
+
+
+def _without_suffix(part: str, *, first: bool) -> str:
+    words = part.split()
+    return " ".join(word for at, word in enumerate(words) if (first and at == 0) or not _SUFFIX.fullmatch(word))
+
+
+def _by_comma(parts: list[str]) -> tuple[str, str, str] | str:
+    """Rule 3, with a comma."""
+    given, *middle = " ".join(parts[1:]).split()
+    return parts[0], given, " ".join(middle).rstrip(".")
+
+
+def _by_order(name: str, order: Order) -> tuple[str, str, str] | str:
+    """Rules 3 and 4, without one."""
+    if order is Order.COMMA:
+        return "is not written FAMILY, GIVEN"
+    parsed = (_FAMILY_FIRST if order is Order.FAMILY_FIRST else _GIVEN_FIRST).parse(name)
+    if parsed.ambiguities or not parsed.family or not parsed.given:
+        return "is a name that can be read in more than one way: write FAMILY, GIVEN"
+    given = f"{parsed.title} {parsed.given}".strip() if order is Order.FAMILY_FIRST else parsed.given
+    return parsed.family, given, parsed.middle.rstrip(".")

@@ -1,0 +1,366 @@
+"""Applies a profile to the rows of a table: source cells in, the same checks as for canonical files, values out.
+
+1. A column that the profile reads must be there; one that has vanished stops the import.
+2. A row is read for each person that it tells of, and each person for each of his employments and records.
+3. Values that nobody has explained make the whole row wait: it is accepted or not as one (`Unexplained`).
+4. Problems name the column of the source, so that a custodian finds the cell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from waypost.node.custody.shapes import ShapeObserver
+from waypost.node.intake.canonical import PERSONAL_COLUMNS, REJECT_COLUMNS
+from waypost.node.intake.cells import Cells, Problem, sort_of
+from waypost.node.intake.formulas import unguarded
+from waypost.node.intake.profiles.model import As, Cell, Condition, Profile, Section, Unknown
+from waypost.node.intake.profiles.names import take_apart, tidy_family
+from waypost.node.intake.profiles.toml import normal
+from waypost.node.intake.reading import SourceRow, Table
+from waypost.node.intake.reading.source import refuse
+from waypost.node.intake.repeated import Repeated
+from waypost.node.intake.rows import COLUMNS, FileKind, Parts, Row, read_part
+from waypost.node.intake.unexplained import LeftOut, Unexplained
+from waypost.protocol.names import valid_ori
+
+_DAYS: Final = frozenset(
+    {
+        *("hired_on", "separated_on", "occurred_on", "effective_on", "notice_on", "decided_on", "final_on", "told_on"),
+        "date_of_birth",
+    }
+)
+_ID: Final = re.compile(r"(-?\d+)\.0+")
+_PARTIAL_BIRTH: Final = re.compile(r"(\d{4})(?:\.0+)?|(\d{4}-\d{2})")
+_AMOUNT: Final = re.compile(r"\(?\$? ?([\d,]+)(?:\.(\d{1,2})\d*)?\)?")
+_PERSON: Final = "{n}"
+_LEFT_OUT: Final = LeftOut("rows with nothing to import")
+
+Agencies = Mapping[str, str]
+"""ORIs by the agency's name as `normal` writes it."""
+
+
+def profile_readers(tables: Sequence[Table], profile: Profile, agencies: Agencies) -> list[ProfileReader]:
+    """Readers of those tables that have the profile's columns (rule 1)."""
+    fitting = [table for table in tables if not _missing(table, profile)]
+    if not fitting:
+        lacking = min((_missing(table, profile) for table in tables), key=len)
+        refuse(
+            tables[0].name,
+            f"has not the columns of profile {profile.name}: {', '.join(map(repr, lacking[:5]))}"
+            f"{' and others' if len(lacking) > 5 else ''} missing",  # noqa: PLR2004 - enough to recognize it
+            "look at the file with import inspect; correct the profile if the source has changed",
+        )
+    return [ProfileReader(table, profile, agencies) for table in fitting]
+
+
+def _missing(table: Table, profile: Profile) -> list[str]:
+    there = {normal(column) for column in table.columns}
+    return [column for column in sorted(profile.columns) if not _there(column, there, profile)]
+
+
+def _there(column: str, there: set[str], profile: Profile) -> bool:
+    return all(normal(column.replace(_PERSON, each)) in there for each in profile.people or ("",))
+
+
+@dataclass(slots=True)
+class _Row:
+    """One row while it is read."""
+
+    cells: Mapping[str, str]
+    person: str
+    today: date
+    problems: list[Problem] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    unknown_problems: list[Problem] = field(default_factory=list)
+    agency: str = ""
+
+    def get(self, column: str) -> str:
+        return self.cells[normal(column.replace(_PERSON, self.person)) if _PERSON in column else column]
+
+
+class ProfileReader:
+    """Reads the rows of one table by a profile."""
+
+    kind = None
+
+    def __init__(self, table: Table, profile: Profile, agencies: Agencies) -> None:
+        self.table, self._profile, self._agencies = table, profile, agencies
+        self._names = [normal(column) for column in table.columns]
+        self._mended = any(name in REJECT_COLUMNS for name in self._names)
+        self._read = {normal(column): column for column in profile.columns}
+        self._alias = {column: normal(column) for column in profile.columns if _PERSON not in column}
+        self._watched = [column for column in table.columns if normal(column) in self._read]
+        self._watched_at = [at for at, name in enumerate(self._names) if name in self._read]
+        by = profile.split.by if profile.split else ()
+        self._separators = re.compile("|".join(map(re.escape, by)))
+        self._brings = any(section.kind is FileKind.OFFICERS for section in profile.sections)
+
+    @property
+    def profile(self) -> str:
+        """The profile's name."""
+        return self._profile.name
+
+    @property
+    def repeated(self) -> Repeated:
+        """What to make of two rows that name one officer differently."""
+        return self._profile.repeated
+
+    @property
+    def series(self) -> str:
+        """Files of mended rows are not compared."""
+        return "" if self._mended else f"profile/{self._profile.name}"
+
+    def observer(self) -> ShapeObserver:
+        """Watches the columns that the profile reads."""
+        return ShapeObserver(self._watched, personal=self._personal())
+
+    def _personal(self) -> frozenset[str]:
+        """Columns that say who somebody is."""
+        found = set(self._profile.officer_key.columns)
+        for section in self._profile.sections:
+            found |= {name.column for name in (section.name, section.former) if name}
+            for target, cell in section.cells.items():
+                if target in PERSONAL_COLUMNS:
+                    found |= set(cell.columns)
+        plain = {normal(column) for column in found}
+        return frozenset(column for column in self._watched if normal(column) in plain)
+
+    def observed(self, source: SourceRow) -> Sequence[str]:
+        """The cells of those columns."""
+        cells = source.cells
+        return [cells[at] for at in self._watched_at] if len(cells) == len(self._names) else ()
+
+    def officer_key(self, source: SourceRow) -> str:
+        """The officer that the row brings; of several, the first."""
+        if not self._brings or len(source.cells) != len(self._names):
+            return ""
+        row = self._rows(source, date.min)[0]
+        return self._value(row, self._profile.officer_key, "officer_key")
+
+    def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...] | Unexplained | LeftOut:
+        """What the row says."""
+        if len(source.cells) != len(self._names):
+            return (Problem("", "the row has not as many cells as the header has columns"),)
+        parts: list[Row] = []
+        rows = self._rows(source, today)
+        problems: list[Problem] = []
+        for row in rows:
+            kept = self._kept(row)
+            if kept is not None:
+                return kept
+            parts += self._person(row)
+            problems += row.problems
+        if unexplained := self._unexplained(rows):
+            return unexplained
+        if problems:
+            return tuple(dict.fromkeys(problems))
+        return Parts(tuple(parts)) if parts else _LEFT_OUT
+
+    def _unexplained(self, rows: Sequence[_Row]) -> Unexplained | None:
+        """Rule 3. A row that is wrong anyway is rejected for what is wrong."""
+        values = tuple(dict.fromkeys(value for row in rows for value in row.unknown))
+        agency = next((row.agency for row in rows if row.agency), "")
+        if not values and not agency:
+            return None
+        wrong = [problem for row in rows for problem in row.problems]
+        unexplained = [problem for row in rows for problem in row.unknown_problems]
+        held = self._profile.unknown is Unknown.HOLD and not wrong
+        return Unexplained(tuple(dict.fromkeys((*wrong, *unexplained))), values, agency, held=held)
+
+    def _rows(self, source: SourceRow, today: date) -> list[_Row]:
+        """Rule 2: the row once for each person."""
+        cells = source.cells
+        if self._mended:
+            cells = tuple(map(unguarded, cells))
+        named = dict(zip(self._names, map(str.strip, cells), strict=True))
+        for column, plain in self._alias.items():
+            named[column] = named[plain]
+        people = self._profile.people or ("",)
+        split = self._profile.split
+        if split is None:
+            return [_Row(named, person, today) for person in people]
+        lists = {column: self._items(named[column]) for column in split.columns}
+        count = max(map(len, lists.values()))
+        rows = [
+            _Row(named | {column: _item(items, at) for column, items in lists.items()}, "", today)
+            for at in range(count)
+        ]
+        for column, items in lists.items():
+            if len(items) not in {1, count}:
+                rows[0].problems.append(Problem(column, f"lists {len(items)} where another column lists {count}"))
+        return rows
+
+    def _items(self, text: str) -> list[str]:
+        return [item.strip() for item in self._separators.split(text) if item.strip()] or [""]
+
+    def _kept(self, row: _Row) -> LeftOut | None:
+        for condition in self._profile.keep:
+            if self._holds(row, condition) is False:
+                return LeftOut(condition.why or f"rows left out by {condition.column!r}")
+        return None
+
+    def _holds(self, row: _Row, condition: Condition) -> bool | None:
+        """None: unknown."""
+        text = self._blank(row.get(condition.column))
+        if condition.filled is not None:
+            return bool(text) == condition.filled
+        value = normal(text)
+        if value in condition.yes:
+            return True
+        if value in condition.no:
+            return False
+        if condition.otherwise is None:
+            self._explain(row, condition.column, text)
+        return condition.otherwise
+
+    def _explain(self, row: _Row, column: str, value: str) -> None:
+        row.unknown.append((column, value))
+        row.unknown_problems.append(Problem(column, "holds a value that the profile does not explain", sort_of(value)))
+
+    def _person(self, row: _Row) -> list[Row]:
+        """What the row says of one person."""
+        sections = [each for each in self._profile.sections if all(self._holds(row, when) for when in each.when)]
+        if not sections:
+            return []
+        key = self._value(row, self._profile.officer_key, "officer_key")
+        parts: list[Row] = []
+        for section in sections:
+            before = len(row.problems), len(row.unknown)
+            values = {"officer_key": key} | self._values(row, section)
+            if (len(row.problems), len(row.unknown)) != before:
+                continue  # what is told already would only be told again by what lacks it
+            cells = Cells(list(values), list(values.values()), row.today)
+            part = read_part(section.kind, cells)
+            row.problems += [self._at_source(section, problem, row) for problem in cells.problems]
+            if part is not None:
+                parts.append(part)
+        return parts
+
+    def _at_source(self, section: Section, problem: Problem, row: _Row) -> Problem:
+        """Rule 4."""
+        cell = self._profile.officer_key if problem.column == "officer_key" else section.cells.get(problem.column)
+        columns = cell.columns if cell else ()
+        if section.name and problem.column in {"family_name", "given_name", "middle_name", "suffix"}:
+            columns = (section.name.column,)
+        if not columns:
+            return problem
+        return Problem(columns[0], problem.reason, sort_of(row.get(columns[0])))
+
+    def _values(self, row: _Row, section: Section) -> dict[str, str]:
+        values = dict.fromkeys(COLUMNS[section.kind][1:], "")
+        for target, cell in section.cells.items():
+            values[target] = self._value(row, cell, target)
+        if section.kind is FileKind.OFFICERS:
+            self._names_of(row, section, values)
+        return values
+
+    def _names_of(self, row: _Row, section: Section, values: dict[str, str]) -> None:
+        former: list[str] = []
+        if section.name is not None:
+            taken = take_apart(self._blank(row.get(section.name.column)), section.name.order)
+            if isinstance(taken, str):
+                self._refuse(row, section.name.column, taken)
+                return
+            values |= {"family_name": taken.family, "given_name": taken.given, "middle_name": taken.middle}
+            values["suffix"] = values["suffix"] or taken.suffix
+            former = [f"{name}, {taken.given}" for name in taken.former]
+        elif self._profile.tidy_names:
+            family, suffix, names = tidy_family(values["family_name"])
+            values["family_name"], values["suffix"] = family, values["suffix"] or suffix
+            former = [f"{name}, {values['given_name'].split()[0]}" for name in names if values["given_name"].split()]
+        if former:
+            values["other_names"] = "; ".join(filter(None, (values["other_names"], *former)))
+
+    def _value(self, row: _Row, cell: Cell, target: str) -> str:
+        """The value of an expression, as a canonical file would write it."""
+        if cell.const is not None:
+            return cell.const
+        raw = self._raw(row, cell)
+        if cell.pattern and (found := re.search(cell.pattern, raw)):
+            raw = (found[1] or "").strip()
+        column = cell.columns[0]
+        if cell.map:
+            raw = self._mapped(row, cell, column, raw)
+        elif cell.tidy is As.ID:
+            plain = _ID.fullmatch(raw)
+            raw = (plain[1] if plain else raw).zfill(cell.digits if raw else 0)
+        elif cell.tidy is As.AMOUNT and raw:
+            raw = self._amount(row, column, raw)
+        elif cell.tidy is As.AGENCY:
+            return self._ori(row, column, raw)
+        if target in _DAYS and raw:
+            raw = self._day(row, column, raw, birth=target == "date_of_birth")
+        return cell.prefix + raw if raw else ""
+
+    def _raw(self, row: _Row, cell: Cell) -> str:
+        if cell.column:
+            return self._blank(row.get(cell.column))
+        if cell.first_of:
+            return next(filter(None, (self._blank(row.get(column)) for column in cell.first_of)), "")
+        values = {column: self._blank(row.get(column)) for column in cell.columns}
+        if cell.digest_of:
+            content = "\x1f".join(normal(value) for value in values.values())
+            return hashlib.sha256(content.encode()).hexdigest()[:20] if any(values.values()) else ""
+        filled = cell.template
+        for column, value in values.items():
+            if not value:
+                return ""
+            whole = _ID.fullmatch(value)
+            filled = filled.replace(f"{{{column}}}", whole[1] if whole else value)
+        return filled
+
+    def _blank(self, text: str) -> str:
+        return "" if normal(text) in self._profile.blanks else text
+
+    def _mapped(self, row: _Row, cell: Cell, column: str, raw: str) -> str:
+        known = self._profile.maps[cell.map]
+        value = known.values.get(normal(raw), known.otherwise)
+        if value is None and not raw:
+            return ""
+        if value is None:
+            self._explain(row, column, raw)
+            return ""
+        return value
+
+    def _ori(self, row: _Row, column: str, raw: str) -> str:
+        if valid_ori(raw.upper()):
+            return raw.upper()
+        ori = self._agencies.get(normal(raw), "")
+        if not ori and raw:
+            row.agency = row.agency or " ".join(raw.split())
+            row.unknown_problems.append(Problem(column, "names an agency whose ORI nobody has confirmed", sort_of(raw)))
+            return _ANY_ORI  # the agency's own problem is told already
+        return ori
+
+    def _amount(self, row: _Row, column: str, raw: str) -> str:
+        found = _AMOUNT.fullmatch(raw)
+        if found is None:
+            self._refuse(row, column, "is not an amount in dollars")
+            return ""
+        return f"{found[1].replace(',', '')}.{(found[2] or '').ljust(2, '0')}"
+
+    def _day(self, row: _Row, column: str, raw: str, *, birth: bool) -> str:
+        if birth and (partial := _PARTIAL_BIRTH.fullmatch(raw)):
+            return partial[1] or partial[2]
+        day = self._profile.dates.read(raw, row.today, birth=birth)
+        if isinstance(day, str):
+            self._refuse(row, column, day)
+            return ""
+        return day.isoformat() if day else ""
+
+    def _refuse(self, row: _Row, column: str, reason: str) -> None:
+        row.problems.append(Problem(column, reason, sort_of(row.get(column))))
+
+
+_ANY_ORI: Final = "DC0000000"
+"""Stands in for an agency that is not confirmed yet while the rest of the row is checked; the row is not imported."""
+
+
+def _item(items: Sequence[str], at: int) -> str:
+    return items[at] if len(items) > 1 and at < len(items) else items[0]

@@ -1,0 +1,260 @@
+"""A profile's file (TOML) becomes a Profile, or an IntakeError that names the file, the place and what to write.
+
+Whatever the file says that is not known here is refused: a misspelt word would otherwise be lost silently.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NoReturn, TypeVar
+
+from waypost.node.errors import IntakeError
+from waypost.node.intake.profiles.dates import DateFormats
+from waypost.node.intake.profiles.model import (
+    As,
+    Cell,
+    Condition,
+    NameCell,
+    Profile,
+    Section,
+    Split,
+    Unknown,
+    ValueMap,
+)
+from waypost.node.intake.profiles.names import Order
+from waypost.node.intake.reading import Format, Reading
+from waypost.node.intake.repeated import Repeated
+from waypost.node.intake.rows import COLUMNS, FileKind
+
+Word = TypeVar("Word", bound=StrEnum)
+
+_TABLES: Final = frozenset(
+    {
+        *(
+            "profile",
+            "title",
+            "source",
+            "about",
+            "unknown_values",
+            "repeated_officers",
+            "tidy_names",
+            "guesses",
+            "read",
+        ),
+        *("dates", "blanks", "maps", "keep", "officers", "employment", "conduct", "split", "people"),
+    }
+)
+_NEEDED: Final[dict[FileKind, tuple[str, ...]]] = {
+    FileKind.OFFICERS: (),
+    FileKind.EMPLOYMENT: ("ori", "sworn", "hired_on"),
+    FileKind.CONDUCT: ("record_key", "kind", "status"),
+}
+_KEY: Final = "officer_key"
+
+
+def normal(value: str) -> str:
+    """A value as maps and conditions compare it: capitals and runs of spaces do not count."""
+    return " ".join(value.split()).casefold()
+
+
+def read_profile(name: str, text: str) -> Profile:
+    """The profile; IntakeError when the file is none. `name` is the file's."""
+    try:
+        facts = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise IntakeError(f"{name} is no TOML: {error}", hint="correct that place") from None
+    return _Parser(name).profile(facts, text)
+
+
+class _Parser:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._maps: Mapping[str, Any] = {}
+
+    def refuse(self, where: str, what: str) -> NoReturn:
+        raise IntakeError(f"{self._name}: {where} {what}", hint="docs/import.md tells what a profile may say")
+
+    def profile(self, facts: Mapping[str, Any], text: str) -> Profile:
+        self._only("the profile", facts, _TABLES)
+        self._maps = self._table("maps", facts.get("maps", {}))
+        officers = self._table("officers", facts.get("officers", {}))
+        if _KEY not in officers:
+            self.refuse("officers", f"has no {_KEY}, by which a person is known")
+        profile = Profile(
+            name=self._text("profile", facts.get("profile", "")) or self.refuse("profile", "has no name"),
+            title=self._text("title", facts.get("title", "")),
+            source=self._text("source", facts.get("source", "")),
+            about=self._text("about", facts.get("about", "")),
+            reading=self._reading(self._table("read", facts.get("read", {}))),
+            dates=self._dates(self._table("dates", facts.get("dates", {}))),
+            blanks=frozenset(normal(value) for value in self._texts("blanks", facts.get("blanks", []))),
+            maps={key: self._map(key, value) for key, value in self._maps.items()},
+            keep=self._conditions("keep", facts.get("keep", [])),
+            officer_key=self._cell(f"officers.{_KEY}", officers[_KEY]),
+            sections=self._sections(facts, officers),
+            unknown=self._word("unknown_values", Unknown, facts.get("unknown_values", Unknown.HOLD)),
+            repeated=self._word("repeated_officers", Repeated, facts.get("repeated_officers", Repeated.REJECT)),
+            tidy_names=bool(facts.get("tidy_names", True)),
+            split=self._split(facts.get("split")),
+            people=self._texts("people", facts.get("people", [])),
+            guesses=len(re.findall(r"# GUESS", text)),
+            toml=text,
+        )
+        if not profile.sections:
+            self.refuse("the profile", "brings in nothing: neither names nor employment nor conduct")
+        return profile
+
+    def _reading(self, facts: Mapping[str, Any]) -> Reading:
+        known = {"format", "encoding", "delimiter", "quoted", "sheets", "members", "header_line", "header"}
+        self._only("read", facts, known)
+        return Reading(
+            format=self._word("read.format", Format, facts["format"]) if "format" in facts else None,
+            encoding=self._text("read.encoding", facts["encoding"]) if "encoding" in facts else None,
+            delimiter=self._text("read.delimiter", facts["delimiter"]) if "delimiter" in facts else None,
+            quoted=bool(facts.get("quoted", True)),
+            sheets=self._texts("read.sheets", facts.get("sheets", [])),
+            members=self._texts("read.members", facts.get("members", [])),
+            header_line=int(facts["header_line"]) if isinstance(facts.get("header_line"), int) else None,
+            header=self._texts("read.header", facts.get("header", [])),
+        )
+
+    def _dates(self, facts: Mapping[str, Any]) -> DateFormats:
+        self._only("dates", facts, {"formats", "placeholders"})
+        formats = self._texts("dates.formats", facts.get("formats", ["YYYY-MM-DD"]))
+        placeholders = self._texts("dates.placeholders", facts.get("placeholders", []))
+        try:
+            return DateFormats.of(formats, placeholders)
+        except IntakeError as error:
+            self.refuse("dates.formats:", str(error))
+
+    def _map(self, name: str, facts: object) -> ValueMap:
+        table = self._table(f"maps.{name}", facts)
+        values = {normal(key): self._text(f"maps.{name}", value) for key, value in table.items() if key != "otherwise"}
+        return ValueMap(name, values, self._text("otherwise", table["otherwise"]) if "otherwise" in table else None)
+
+    def _sections(self, facts: Mapping[str, Any], officers: Mapping[str, Any]) -> tuple[Section, ...]:
+        person = {key: value for key, value in officers.items() if key != _KEY}
+        sections = [self._section(FileKind.OFFICERS, "officers", person)] if person else []
+        for kind in (FileKind.EMPLOYMENT, FileKind.CONDUCT):
+            entries = facts.get(kind, [])
+            for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
+                where = f"{kind} {number}"
+                table = dict(self._table(where, entry))
+                suffixes = self._texts(f"{where}: each", table.pop("each", [""]))
+                sections += [self._section(kind, where, _filled_in(table, suffix)) for suffix in suffixes]
+        return tuple(sections)
+
+    def _section(self, kind: FileKind, where: str, facts: Mapping[str, Any]) -> Section:
+        special = {"when", "full_name", "former_names"} if kind is FileKind.OFFICERS else {"when"}
+        self._only(where, facts, {*COLUMNS[kind], *special} - {_KEY})
+        for column in _NEEDED[kind]:
+            if column not in facts:
+                self.refuse(where, f"has no {column}")
+        if kind is FileKind.OFFICERS and "full_name" not in facts and not {"family_name", "given_name"} <= set(facts):
+            self.refuse(where, "has neither full_name nor family_name and given_name")
+        cells = {key: self._cell(f"{where}: {key}", value) for key, value in facts.items() if key not in special}
+        return Section(
+            kind,
+            cells,
+            self._conditions(f"{where}: when", facts.get("when", [])),
+            self._name_cell(f"{where}: full_name", facts["full_name"]) if "full_name" in facts else None,
+            self._name_cell(f"{where}: former_names", facts["former_names"]) if "former_names" in facts else None,
+        )
+
+    def _name_cell(self, where: str, facts: object) -> NameCell:
+        table = {"column": facts} if isinstance(facts, str) else self._table(where, facts)
+        self._only(where, table, {"column", "order"})
+        return NameCell(
+            self._text(where, table.get("column", "")), self._word(where, Order, table.get("order", Order.COMMA))
+        )
+
+    def _cell(self, where: str, facts: object) -> Cell:
+        if isinstance(facts, str):
+            return Cell(column=facts)
+        table = self._table(where, facts)
+        known = {"column", "first_of", "const", "template", "digest_of", "as", "digits", "map", "pattern", "prefix"}
+        self._only(where, table, known)
+        if sum(key in table for key in ("column", "first_of", "const", "template", "digest_of")) != 1:
+            self.refuse(where, "says not exactly one of column, first_of, const, template, digest_of")
+        if "map" in table and table["map"] not in self._maps:
+            self.refuse(where, f"names a map that is not there: {table['map']!r}")
+        pattern = self._text(where, table.get("pattern", ""))
+        try:
+            if pattern and re.compile(pattern).groups != 1:
+                self.refuse(where, "has a pattern without exactly one group")
+        except re.error:
+            self.refuse(where, "has a pattern that is no regular expression")
+        return Cell(
+            column=self._text(where, table.get("column", "")),
+            first_of=self._texts(where, table.get("first_of", [])),
+            const=self._text(where, table["const"]) if "const" in table else None,
+            template=self._text(where, table.get("template", "")),
+            digest_of=self._texts(where, table.get("digest_of", [])),
+            tidy=self._word(where, As, table.get("as", As.TEXT)),
+            digits=int(table.get("digits", 0)),
+            map=self._text(where, table.get("map", "")),
+            pattern=pattern,
+            prefix=self._text(where, table.get("prefix", "")),
+        )
+
+    def _conditions(self, where: str, facts: object) -> tuple[Condition, ...]:
+        entries = facts if isinstance(facts, list) else [facts]
+        return tuple(self._condition(where, self._table(where, entry)) for entry in entries)
+
+    def _condition(self, where: str, table: Mapping[str, Any]) -> Condition:
+        self._only(where, table, {"column", "is", "is_not", "otherwise", "filled", "why"})
+        yes, no = self._texts(where, table.get("is", [])), self._texts(where, table.get("is_not", []))
+        otherwise, filled = table.get("otherwise"), table.get("filled")
+        if filled is None and not ((yes and no) or ((yes or no) and isinstance(otherwise, bool))):
+            self.refuse(where, "says not for which values it holds (is), for which not (is_not), or otherwise")
+        return Condition(
+            self._text(where, table.get("column", "")),
+            frozenset(map(normal, yes)),
+            frozenset(map(normal, no)),
+            otherwise,
+            filled,
+            self._text(where, table.get("why", "")),
+        )
+
+    def _split(self, facts: object) -> Split | None:
+        if facts is None:
+            return None
+        table = self._table("split", facts)
+        self._only("split", table, {"columns", "by"})
+        by = self._texts("split.by", table.get("by", []))
+        if not all(by) or not by:
+            self.refuse("split", "says not what separates the items")
+        return Split(self._texts("split.columns", table.get("columns", [])), tuple(sorted(by, key=len, reverse=True)))
+
+    def _only(self, where: str, facts: Mapping[str, Any], known: set[str] | frozenset[str]) -> None:
+        if unknown := sorted(set(facts) - known):
+            self.refuse(where, f"says what no profile says: {', '.join(map(repr, unknown))}")
+
+    def _table(self, where: str, value: object) -> Mapping[str, Any]:
+        return value if isinstance(value, dict) else self.refuse(where, "is not a table")
+
+    def _text(self, where: str, value: object) -> str:
+        return value if isinstance(value, str) else self.refuse(where, "is not text in quotation marks")
+
+    def _texts(self, where: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            self.refuse(where, "is not a list in brackets")
+        return tuple(self._text(where, item) for item in value)
+
+    def _word(self, where: str, words: type[Word], value: object) -> Word:
+        try:
+            return words(str(value))
+        except ValueError:
+            self.refuse(where, f"is none of {', '.join(words)}")
+
+
+def _filled_in(value: Any, suffix: str) -> Any:  # noqa: ANN401 - whatever TOML holds
+    """The value with every `{}` of its texts replaced: one employment of a wide row."""
+    if isinstance(value, dict):
+        return {key: _filled_in(item, suffix) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled_in(item, suffix) for item in value]
+    return value.replace("{}", suffix) if isinstance(value, str) else value

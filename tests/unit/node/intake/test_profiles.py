@@ -1,0 +1,272 @@
+"""Profiles: a table of any shape comes in as its profile says, and what nobody has explained is not guessed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from waypost.node.errors import IntakeError
+from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, profiled
+from waypost.node.intake.agencies import confirmed, oris, read_agencies, with_found, write_agencies
+from waypost.node.intake.profiles.toml import normal, read_profile
+from waypost.node.persons import PersonName
+from waypost.node.records import SeparationKind
+from waypost.node.store import Store
+
+TODAY = date(2026, 11, 24)
+AGENCIES = {normal("Testburg PD"): "OR9900400"}
+ROSTER = """
+profile = "roster"
+[dates]
+formats = ["M/D/YYYY"]
+placeholders = ["1/1/1900"]
+[officers]
+officer_key = { column = "No", as = "id", digits = 4 }
+family_name = "Last"
+given_name = "First"
+[[employment]]
+ori = { column = "Agency", as = "agency" }
+sworn = { const = "yes" }
+hired_on = "Hired"
+separated_on = "Left"
+separation_kind = { column = "How", map = "how" }
+[maps.how]
+"Quit" = "resigned"
+"Active" = ""
+"""
+HEADER = ("No", "Last", "First", "Agency", "Hired", "Left", "How")
+LARKIN = ("7.0", "Larkin", "Ann", "Testburg PD", "1/2/2010", "", "Active")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "node.db", bytes(32)) as opened:
+        yield opened
+
+
+def _load(
+    store: Store,
+    tmp_path: Path,
+    rows: Sequence[Sequence[str]],
+    profile: str = ROSTER,
+    *,
+    header: Sequence[str] = HEADER,
+    dry_run: bool = False,
+) -> ImportReport:
+    text = io.StringIO()
+    csv.writer(text).writerows([header, *rows])
+    source = Source.of_bytes("roster.csv", text.getvalue().encode())
+    readers = profiled(source, read_profile("roster.toml", profile), AGENCIES)
+    report = import_tables(
+        store, readers, rejects_folder=tmp_path / "rejects", at_ms=1_000, today=TODAY, dry_run=dry_run
+    )
+    assert report.tally().rows == len(rows) - sum(report.files[0].left_out.values())
+    return report
+
+
+def test_one_row_brings_an_officer_and_his_employment(store: Store, tmp_path: Path) -> None:
+    report = _load(store, tmp_path, [LARKIN])
+    assert report.tally() == report.tally(FileKind.OFFICERS) == report.tally(FileKind.EMPLOYMENT) == Tally(new=1)
+    officer = store.officers.by_key("0007")
+    assert officer is not None
+    assert (officer.employment[0].ori, officer.employment[0].hired_on) == ("OR9900400", date(2010, 1, 2))
+    assert _load(store, tmp_path, [LARKIN]).tally() == Tally(same=1)
+
+
+def test_a_dry_run_tells_everything_and_changes_nothing(store: Store, tmp_path: Path) -> None:
+    bad = ("8", "Hale", "", *LARKIN[3:])
+    report = _load(store, tmp_path, [LARKIN, bad], dry_run=True)
+    assert (report.tally(), report.dry_run, report.rejects_files) == (Tally(new=1, rejected=1), True, ())
+    assert (store.officers.count(), store.imports.newest(1), store.audit.newest(1)) == (0, [], [])
+    assert not (tmp_path / "rejects").exists()
+
+
+@pytest.mark.parametrize(("answer", "held"), [("hold", 1), ("reject", 0)])
+def test_attack_a_value_that_no_map_knows_is_never_guessed(
+    store: Store, tmp_path: Path, answer: str, held: int
+) -> None:
+    rows = [LARKIN, ("8", "Hale", "Bo", "Testburg PD", "1/2/2010", "1/2/2011", "Gone fishing")]
+    report = _load(store, tmp_path, rows, f'unknown_values = "{answer}"\n{ROSTER}')
+    assert (report.tally(), report.held) == (Tally(new=1, rejected=1), held)
+    assert report.unknown == {("How", "Gone fishing"): 1}
+    assert store.officers.by_key("0008") is None
+    mended = read_profile("x", ROSTER + '"Gone fishing" = "retired"\n')
+    (path,) = report.rejects_files
+    readers = profiled(Source.of_path(path), mended, AGENCIES)
+    again = import_tables(store, readers, rejects_folder=tmp_path / "rejects", at_ms=2_000, today=TODAY)
+    assert again.tally() == Tally(new=1)
+
+
+def test_attack_an_agency_is_not_taken_for_another_of_a_like_name(store: Store, tmp_path: Path) -> None:
+    report = _load(store, tmp_path, [(*LARKIN[:3], "Testburgh P.D.", *LARKIN[4:])])
+    assert (report.tally(), report.held, report.agencies) == (Tally(rejected=1), 1, {"Testburgh P.D.": 1})
+
+
+def test_a_wrong_row_is_rejected_with_the_column_of_its_source(store: Store, tmp_path: Path) -> None:
+    rows = [("9", "Boyd", "Al", "Testburg PD", "13/45/2010", "", "Active"), ("10", "", "Al", *LARKIN[3:])]
+    report = _load(store, tmp_path, rows)
+    assert [(each.row.line, each.columns) for each in report.rejections] == [(2, "Hired"), (3, "Last")]
+    assert [each.sorts for each in report.rejections] == ["date", "empty"]
+
+
+def test_a_row_is_accepted_with_all_it_says_or_not_at_all(store: Store, tmp_path: Path) -> None:
+    again = ("7", "Larkin", "Ann", "Testburg PD", "1/2/2010", "1/2/2012", "Quit")
+    new = ("8", "Hale", "Bo", "Testburg PD", "1/2/2010", "1/2/2009", "Quit")
+    report = _load(store, tmp_path, [LARKIN, again, new])
+    assert report.tally() == Tally(new=1, rejected=2)
+    assert "line 2 of roster.csv, which says otherwise" in report.rejections[0].reasons
+    assert store.officers.by_key("0008") is None
+
+
+def test_an_officer_under_two_names_gets_the_other_as_alias_and_importing_again_changes_nothing(
+    store: Store, tmp_path: Path
+) -> None:
+    married = ("7", "Larkin-Hale", "Ann", "Testburg PD", "2/3/2014", "", "Active")
+    alias = f'repeated_officers = "alias"\n{ROSTER}'
+    assert _load(store, tmp_path, [LARKIN, married], alias).tally() == Tally(new=2)
+    officer = store.officers.by_key("0007")
+    assert officer is not None
+    assert officer.person.names == (PersonName("Larkin", "Ann"), PersonName("Larkin-Hale", "Ann", kind="alias"))
+    assert _load(store, tmp_path, [LARKIN, married], alias).tally() == Tally(same=2)
+
+
+def test_an_officer_under_two_names_is_rejected_where_the_profile_does_not_say_otherwise(
+    store: Store, tmp_path: Path
+) -> None:
+    report = _load(store, tmp_path, [LARKIN, ("7", "Boyd", *LARKIN[2:])])
+    assert report.tally() == Tally(new=1, rejected=1)
+
+
+def test_filters_leave_rows_out_and_say_how_many(store: Store, tmp_path: Path) -> None:
+    keep = '[[keep]]\ncolumn = "How"\nis_not = ["Quit"]\notherwise = true\nwhy = "those who quit"\n'
+    rows = [LARKIN, ("8", "Hale", "Bo", "Testburg PD", "1/2/2010", "1/2/2011", "quit ")]
+    report = _load(store, tmp_path, rows, ROSTER + keep)
+    assert report.tally() == Tally(new=1)
+    assert report.files[0].left_out == {"those who quit": 1}
+
+
+def test_a_wide_row_brings_an_employment_for_each_set_of_columns(store: Store, tmp_path: Path) -> None:
+    profile = """
+        profile = "wide"
+        [officers]
+        officer_key = "id"
+        family_name = "last"
+        given_name = "first"
+        [[employment]]
+        each = ["", ".1", ".2"]
+        when = [{ column = "start{}", filled = true }]
+        ori = { const = "OR9900400" }
+        sworn = { const = "yes" }
+        hired_on = "start{}"
+        separated_on = "end{}"
+    """
+    header = ("id", "last", "first", "start", "end", "start", "end", "start", "end")
+    row = ("A-1", "Larkin", "Ann", "2001-01-01", "2002-01-01", "2003-01-01", "", "", "")
+    report = _load(store, tmp_path, [row], profile, header=header)
+    assert (report.tally(), report.tally(FileKind.EMPLOYMENT)) == (Tally(new=1), Tally(new=2))
+    officer = store.officers.by_key("A-1")
+    assert officer is not None
+    assert [job.separation_kind for job in officer.employment] == [SeparationKind.UNKNOWN, None]
+
+
+ALLEGATIONS = """
+    profile = "allegations"
+    [officers]
+    officer_key = { column = "badges", prefix = "B-" }
+    full_name = { column = "officers", order = "comma" }
+    [split]
+    columns = ["badges", "officers"]
+    by = [" | ", "|"]
+    [[conduct]]
+    when = [{ column = "finding", is = ["sustained"], is_not = ["unfounded"] }]
+    record_key = { template = "{case}-{badges}" }
+    kind = { const = "sustained_complaint" }
+    amount = { column = "paid", as = "amount" }
+    status = { const = "active" }
+"""
+ALLEGATION_HEADER = ("case", "officers", "badges", "finding", "paid")
+
+
+def test_a_row_an_allegation_brings_each_of_its_officers(store: Store, tmp_path: Path) -> None:
+    row = ("C-1", "Larkin, Ann | Hale, Bo", "1|2", "SUSTAINED", "$1,500.5")
+    report = _load(store, tmp_path, [row], ALLEGATIONS, header=ALLEGATION_HEADER)
+    assert (report.tally(), report.tally(FileKind.OFFICERS)) == (Tally(new=1), Tally(new=2))
+    found = store.conduct.by_key("C-1-2")
+    assert found is not None
+    assert (found.officer_key, found.record.amount_cents) == ("B-2", 150_050)
+
+
+def test_attack_lists_of_different_lengths_are_not_matched_up(store: Store, tmp_path: Path) -> None:
+    row = ("C-1", "Larkin, Ann | Hale, Bo | Boyd, Al", "1|2", "sustained", "")
+    report = _load(store, tmp_path, [row], ALLEGATIONS, header=ALLEGATION_HEADER)
+    assert report.tally() == Tally(rejected=1)
+    assert "lists 2 where another column lists 3" in report.rejections[0].reasons
+
+
+def test_attack_a_finding_that_nobody_explained_makes_no_record(store: Store, tmp_path: Path) -> None:
+    row = ("C-1", "Larkin, Ann", "1", "Closed", "")
+    report = _load(store, tmp_path, [row], ALLEGATIONS, header=ALLEGATION_HEADER)
+    assert (report.held, report.unknown) == (1, {("finding", "Closed"): 1})
+    assert store.officers.count() == 0
+
+
+def test_attack_a_vanished_column_stops_the_import(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(IntakeError, match="has not the columns of profile roster: 'How' missing"):
+        _load(store, tmp_path, [LARKIN[:-1]], header=HEADER[:-1])
+
+
+def test_attack_a_formula_is_text_on_the_way_out_and_back_again(store: Store, tmp_path: Path) -> None:
+    report = _load(store, tmp_path, [("7", "=cmd|'/c calc'!A1", "", *LARKIN[3:])])
+    (path,) = report.rejects_files
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["Last"] == "'=cmd|'/c calc'!A1"
+    readers = profiled(Source.of_path(path), read_profile("x", ROSTER), AGENCIES)
+    again = import_tables(store, readers, rejects_folder=tmp_path / "rejects", at_ms=2_000, today=TODAY)
+    assert again.rejections[0].columns == "First"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("profile =", "profil ="), "'profil'"),
+        (('column = "How"', 'colum = "How"'), "'colum'"),
+        (('map = "how"', 'map = "hwo"'), "a map that is not there: 'hwo'"),
+        (("hired_on = ", "ssn = "), "'ssn'"),
+        (('sworn = { const = "yes" }\n', ""), "has no sworn"),
+        (("officer_key", "officer"), "has no officer_key"),
+        (('"M/D/YYYY"', '"%m"'), "is no format of dates"),
+        (('as = "id"', 'as = "number"'), "is none of text, id, amount, agency"),
+        (("[officers]", "[officers"), "is no TOML"),
+        (("digits = 4", 'pattern = "("'), "no regular expression"),
+        (('given_name = "First"', ""), "neither full_name nor family_name and given_name"),
+    ],
+)
+def test_a_profile_that_says_what_no_profile_says_is_refused_in_words(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(IntakeError, match=r"roster\.toml") as refused:
+        read_profile("roster.toml", ROSTER.replace(*change))
+    assert said in str(refused.value)
+    assert refused.value.hint
+
+
+def test_the_table_of_agencies_offers_guesses_and_takes_none(tmp_path: Path) -> None:
+    path = tmp_path / "agencies.csv"
+    found = {"Testburg PD": 5, "Sample Co. Sheriff's Office -AKA- SCSO": 2, "Elsewhere": 1}
+    members = {"OR9900400": "Testburg Police Department", "OR9900500": "Sample County Sheriff's Office"}
+    write_agencies(path, with_found({}, found, members))
+    table = read_agencies(path)
+    assert [(each.name, each.ori, each.guess) for each in table.values()] == [
+        ("Testburg PD", "", "OR9900400"),
+        ("Sample Co. Sheriff's Office -AKA- SCSO", "", "OR9900500"),
+        ("Elsewhere", "", ""),
+    ]
+    assert oris(table) == {}
+    write_agencies(path, confirmed(table, "TESTBURG  PD", "OR9900400"))
+    assert oris(read_agencies(path)) == {"testburg pd": "OR9900400"}
+    with pytest.raises(IntakeError, match="is no ORI"):
+        confirmed(table, "Elsewhere", "ELSEWHERE")

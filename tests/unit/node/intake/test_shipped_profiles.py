@@ -1,0 +1,136 @@
+"""The profiles that come with Waypost, each with a synthetic sample of its source's shape and quirks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tests.parties.commands import do, run
+
+from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, open_tables, profiled
+from waypost.node.intake.inspecting import inspect_table
+from waypost.node.intake.profiles import shipped_profiles
+from waypost.node.intake.profiles.toml import normal, read_profile
+from waypost.node.intake.starting import starter
+from waypost.node.store import Store
+
+TODAY = date(2026, 11, 24)
+DOCS = Path(__file__).parents[4] / "docs"
+SAMPLES = DOCS / "samples" / "import"
+AGENCIES = {
+    normal(name): "OR9900400"
+    for name in (
+        *("Testburg Police Department", "Sample County Sheriff's Office", "Sample State University Police"),
+        *("Testburg PD", "Testburg Police Dept"),
+    )
+}
+EXPECTED = {
+    # profile: rows, officers new, employments new, records new, held, left out by the profile
+    "florida-employment": (Tally(new=4, rejected=3), 2, 4, 0, 2, 0),
+    "georgia-employment": (Tally(new=3, rejected=3), 2, 3, 0, 1, 0),
+    "georgia-sanctions": (Tally(new=3, rejected=2), 0, 0, 3, 1, 1),
+    "washington-employment": (Tally(new=4, rejected=1), 4, 4, 0, 1, 0),
+    "west-virginia-employment": (Tally(new=3, rejected=1), 3, 4, 0, 1, 0),
+    "virginia-decertification": (Tally(new=4, rejected=2), 4, 0, 4, 1, 1),
+    "chicago-complaints": (Tally(new=4, rejected=1), 3, 2, 2, 1, 1),
+    "chicago-discipline": (Tally(new=3, same=1, rejected=1), 2, 0, 2, 1, 1),
+    "chicago-use-of-force": (Tally(new=2, changed=1), 2, 2, 0, 0, 1),
+    "city-settlements": (Tally(new=2, rejected=2), 4, 0, 4, 1, 1),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "node.db", bytes(32)) as opened:
+        yield opened
+
+
+def _sample(profile: str) -> Path:
+    (path,) = SAMPLES.glob(f"{profile}.[cx]*")
+    return path
+
+
+def _load(store: Store, tmp_path: Path, profile: str) -> ImportReport:
+    readers = profiled(Source.of_path(_sample(profile)), shipped_profiles()[profile], AGENCIES)
+    return import_tables(store, readers, rejects_folder=tmp_path / "rejects", at_ms=1_000, today=TODAY)
+
+
+@pytest.mark.parametrize("profile", sorted(EXPECTED))
+def test_a_shipped_profile_brings_its_sample_in(store: Store, tmp_path: Path, profile: str) -> None:
+    if profile == "georgia-sanctions":
+        _load(store, tmp_path, "georgia-employment")
+    tally, officers, employments, records, held, left_out = EXPECTED[profile]
+    report = _load(store, tmp_path, profile)
+    assert report.tally() == tally
+    assert report.tally(FileKind.OFFICERS).new == officers
+    assert report.tally(FileKind.EMPLOYMENT).new == employments
+    assert report.tally(FileKind.CONDUCT).new == records == report.withheld
+    assert report.held == held
+    by_profile = [n for file in report.files for what, n in file.left_out.items() if "before the header" not in what]
+    assert sum(by_profile) == left_out
+    again = _load(store, tmp_path, profile)
+    assert again.tally() == Tally(same=tally.accepted, rejected=tally.rejected)
+
+
+def test_every_shipped_profile_has_a_sample_a_source_and_its_place_in_the_guide() -> None:
+    guide = (DOCS / "import.md").read_text()
+    assert set(shipped_profiles()) == set(EXPECTED)
+    for profile in shipped_profiles().values():
+        assert profile.source.startswith("https://")
+        assert profile.title
+        assert profile.about
+        assert f"### {profile.name}" in guide
+        assert profile.source.split()[0] in guide
+
+
+def test_the_sheet_of_pending_cases_is_not_read(store: Store, tmp_path: Path) -> None:
+    report = _load(store, tmp_path, "virginia-decertification")
+    assert not [file for file in report.files if "Pending" in file.name]
+    assert store.officers.search("Nobody", 5) == []
+
+
+@pytest.mark.parametrize("profile", sorted(EXPECTED))
+def test_the_starter_profile_of_every_sample_can_be_read_and_shows_no_person(profile: str) -> None:
+    inspections = [inspect_table(table, TODAY) for table in open_tables(Source.of_path(_sample(profile)))]
+    assert sum(each.rows for each in inspections) > 0
+    for inspection in inspections:
+        text = starter(inspection)
+        assert text.count("# GUESS") > 0
+        shown = f"{text}{[(column.examples, column.values) for column in inspection.columns]}".lower()
+        for name in ("synthetic", "fictive", "avery", "robin"):
+            assert name not in shown
+        if "full_name =" in text or "family_name =" in text:
+            made = read_profile("starter.toml", text)
+            assert made.guesses > 0
+
+
+def test_the_guides_messy_roster_comes_in_as_the_guide_says(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    do("waypost-node", "init", home=home)
+    roster, profile = str(SAMPLES / "messy-roster.xlsx"), str(SAMPLES / "messy-roster.toml")
+    for command in (["inspect", roster], ["profiles", "list"], ["profiles", "show", profile]):
+        assert run_alone(*command)
+    do("waypost-node", "import", roster, "--profile", profile, "--dry-run", home=home)
+    first = run("waypost-node", "import", roster, "--profile", profile, home=home)
+    assert "Testburg PD: 5 rows" in first.stderr
+    for name in ("Testburg PD", "Testburg Police Dept"):
+        do("waypost-node", "import", "agencies", "confirm", name, "OR9900400", home=home)
+    second = run("waypost-node", "import", roster, "--profile", profile, home=home)
+    assert second.returncode == 0
+    assert "2 rows were rejected" in second.stderr
+    with_guide = (DOCS / "import.md").read_text()
+    assert "2 rows were rejected" in with_guide
+
+
+def run_alone(*words: str) -> str:
+    """A command that needs no home."""
+    from typer.testing import CliRunner
+
+    from waypost.node.cli import app
+
+    result = CliRunner().invoke(app, ["import", *words])
+    if result.exception is not None:
+        raise result.exception
+    return result.output
