@@ -401,6 +401,24 @@ def test_attack_the_hub_evaluates_with_a_wrong_key(rule: Any, world: World) -> N
     world.unharmed()
 
 
+@pytest.mark.parametrize("method", ["Evaluate", "SubmitCheck"])
+def test_attack_the_hub_answers_a_call_with_bytes_that_are_no_message(method: str, world: World) -> None:
+    """The check waits until the hub is in its senses again."""
+    answered = threading.Event()
+
+    def garble(call: Call, data: bytes) -> Iterable[bytes]:
+        if call.method != method or call.caller != world.asker.ori or answered.is_set():
+            return (data,)
+        answered.set()
+        return (b"\xff\xff\xff\xff no message",)
+
+    world.federation.relay.down = garble
+    check_id = world.asker.ask(PERSON)
+    assert answered.wait(20)
+    assert len(world.asker.wait(check_id, lambda result: result.complete).candidates) == 1
+    assert world.asker.running
+
+
 # The link itself
 
 

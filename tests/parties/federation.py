@@ -39,7 +39,7 @@ from waypost.node.store import Store
 from waypost.node.tokenizing import AGREED_STATE, EPOCH_STATE
 from waypost.protocol.joincode import JoinCode, decode_join_code
 
-WAIT_S = 40.0
+WAIT_S = 90.0
 POLL_S = 0.03
 READY = {"waypost-hub": b"serving", "waypost-trustee": b"serving", "waypost-node": b"attached"}
 
@@ -96,7 +96,7 @@ class Process:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process = None
         return code
 
@@ -291,7 +291,7 @@ class Federation:
                 for row in self.query(party, sql, mark)
             )
 
-        until = time.monotonic() + WAIT_S / 4
+        until = time.monotonic() + WAIT_S / 3
         while not entered():
             assert time.monotonic() < until, (party, event, detail, self.query(party, sql, mark))
             time.sleep(POLL_S)

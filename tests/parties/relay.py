@@ -45,6 +45,7 @@ class Call:
     method: str
     caller: str
     requests: list[bytes] = field(default_factory=list)
+    answered: bool = False
     down: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     upstream: Any = None
     refused: RefusedByRelay | None = None
@@ -140,6 +141,7 @@ class Relay(grpc.GenericRpcHandler):
         threading.Thread(target=self._pump, args=(call,), daemon=True).start()
         try:
             while (item := call.down.get()) is not _END:
+                call.answered = True
                 yield item
         finally:
             self._calls.remove(call)
@@ -148,6 +150,8 @@ class Relay(grpc.GenericRpcHandler):
         code = call.upstream.code()
         if code is not grpc.StatusCode.OK:
             context.abort(code, call.upstream.details() or "")
+        if not call.answered and call.method != "Attach":
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the connection is gone")  # a rule took the answer away
 
     def _upward(self, call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
         try:

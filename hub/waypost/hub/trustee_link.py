@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from grpc import aio
@@ -19,6 +20,7 @@ from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceStub
 if TYPE_CHECKING:
     from waypost.v1.trustee_service_pb2_grpc import TrusteeServiceAsyncStub
 
+_Response = TypeVar("_Response")
 _RECONNECT_MAX_MS = 2000
 _UNAVAILABLE = {
     grpc.StatusCode.UNAVAILABLE,
@@ -67,20 +69,12 @@ class TrusteeLink:
     async def evaluate(self, request: envelope_pb2.Envelope) -> index_pb2.Evaluation:
         """The trustee's half for a member's signed request."""
         message = trustee_service_pb2.EvaluateHalfRequest(request=request)
-        try:
-            response = await self._stub().EvaluateHalf(message, timeout=TRUSTEE_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
-        return response.evaluation
+        return (await answered(self._stub().EvaluateHalf(message, timeout=TRUSTEE_TIMEOUT_S))).evaluation
 
     async def cosign(self, proposal: envelope_pb2.Envelope) -> envelope_pb2.Envelope:
         """The roster of a proposal with the trustee's signature."""
         message = trustee_service_pb2.CosignRosterRequest(proposal=proposal)
-        try:
-            response = await self._stub().CosignRoster(message, timeout=TRUSTEE_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
-        return response.roster
+        return (await answered(self._stub().CosignRoster(message, timeout=TRUSTEE_TIMEOUT_S))).roster
 
     async def cosign_checkpoint(
         self, note: bytes, old_size: int, consistency: list[bytes]
@@ -89,19 +83,23 @@ class TrusteeLink:
         message = trustee_service_pb2.CosignCheckpointRequest(
             checkpoint=note, old_size=old_size, consistency=consistency
         )
-        try:
-            return await self._stub().CosignCheckpoint(message, timeout=TRUSTEE_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
+        return await answered(self._stub().CosignCheckpoint(message, timeout=TRUSTEE_TIMEOUT_S))
 
     async def index_key(self, epoch: int) -> bytes:
         """The trustee's public index key of an epoch, 32 bytes."""
         message = trustee_service_pb2.GetIndexKeyRequest(epoch=epoch)
-        try:
-            response = await self._stub().GetIndexKey(message, timeout=TRUSTEE_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
-        return response.public_key
+        return (await answered(self._stub().GetIndexKey(message, timeout=TRUSTEE_TIMEOUT_S))).public_key
+
+
+async def answered(call: Awaitable[_Response]) -> _Response:
+    """What a call gives; Refused or TrusteeUnavailable when it fails. gRPC gives None for bytes that are no message."""
+    try:
+        response: _Response | None = await call
+    except aio.AioRpcError as error:
+        raise told(error) from error
+    if response is None:
+        raise TrusteeUnavailable("the trustee's answer cannot be read", hint="try again in a minute")
+    return response
 
 
 def told(error: aio.AioRpcError) -> Refused | TrusteeUnavailable:

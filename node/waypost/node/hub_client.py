@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 from grpc import aio
@@ -19,6 +19,8 @@ from waypost.v1.hub_service_pb2_grpc import HubServiceStub
 
 if TYPE_CHECKING:
     from waypost.v1.hub_service_pb2_grpc import HubServiceAsyncStub
+
+_Response = TypeVar("_Response")
 
 CALL_TIMEOUT_S: Final = 120.0
 """Longest wait for a call: the trustee may be busy with other members' batches."""
@@ -57,17 +59,11 @@ class HubClient:
 
     async def evaluate(self, request: hub_service_pb2.EvaluateRequest) -> hub_service_pb2.EvaluateResponse:
         """HubService.Evaluate."""
-        try:
-            return await self.stub.Evaluate(request, timeout=CALL_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
+        return await _answered(self.stub.Evaluate(request, timeout=CALL_TIMEOUT_S))
 
     async def register(self, request: hub_service_pb2.RegisterRequest) -> None:
         """HubService.Register."""
-        try:
-            await self.stub.Register(request, timeout=CALL_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
+        await _answered(self.stub.Register(request, timeout=CALL_TIMEOUT_S))
 
     async def list_registered(self, epoch: int, buckets: Sequence[int]) -> list[bytes]:
         """HubService.ListRegistered, all messages together."""
@@ -75,35 +71,23 @@ class HubClient:
         request = hub_service_pb2.ListRegisteredRequest(epoch=epoch, buckets=buckets)
         try:
             async for response in self.stub.ListRegistered(request, timeout=CALL_TIMEOUT_S):
-                tokens.extend(response.tokens)
+                tokens.extend(_readable(response).tokens)
         except aio.AioRpcError as error:
             raise told(error) from error
         return tokens
 
     async def submit_check(self, request: hub_service_pb2.SubmitCheckRequest) -> envelope_pb2.Envelope:
         """HubService.SubmitCheck: the receipt."""
-        try:
-            response = await self.stub.SubmitCheck(request, timeout=CALL_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
-        return response.receipt
+        return (await _answered(self.stub.SubmitCheck(request, timeout=CALL_TIMEOUT_S))).receipt
 
     async def sealing_key(self, ori: str) -> bytes:
         """HubService.GetSealingKey: a member's sealing key, not yet compared with the roster."""
-        try:
-            response = await self.stub.GetSealingKey(
-                hub_service_pb2.GetSealingKeyRequest(ori=ori), timeout=CALL_TIMEOUT_S
-            )
-        except aio.AioRpcError as error:
-            raise told(error) from error
-        return response.sealing_public_key
+        request = hub_service_pb2.GetSealingKeyRequest(ori=ori)
+        return (await _answered(self.stub.GetSealingKey(request, timeout=CALL_TIMEOUT_S))).sealing_public_key
 
     async def checkpoint(self, request: hub_service_pb2.GetCheckpointRequest) -> hub_service_pb2.GetCheckpointResponse:
         """HubService.GetCheckpoint."""
-        try:
-            return await self.stub.GetCheckpoint(request, timeout=CALL_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
+        return await _answered(self.stub.GetCheckpoint(request, timeout=CALL_TIMEOUT_S))
 
     async def renew_certificate_if_due(self, ori: str) -> bool:
         """Fetch a fresh certificate when two thirds of the present one's life are over; the next channel shows it."""
@@ -111,14 +95,26 @@ class HubClient:
         if not pki.renewal_due(path.read_bytes(), now=utc_now()):
             return False
         request = hub_service_pb2.RenewCertificateRequest(csr_pem=pki.make_csr(self._tls_key, ori))
-        try:
-            response = await self.stub.RenewCertificate(request, timeout=CALL_TIMEOUT_S)
-        except aio.AioRpcError as error:
-            raise told(error) from error
+        response = await _answered(self.stub.RenewCertificate(request, timeout=CALL_TIMEOUT_S))
         fresh = path.with_suffix(".new")
         fresh.write_bytes(response.certificate_pem)
         fresh.replace(path)
         return True
+
+
+async def _answered(call: Awaitable[_Response]) -> _Response:
+    """What a call gives; Refused or LinkError when it fails."""
+    try:
+        return _readable(await call)
+    except aio.AioRpcError as error:
+        raise told(error) from error
+
+
+def _readable(response: _Response | None) -> _Response:
+    """GRPC gives None for bytes that are no message, and for a call that ends well without one."""
+    if response is None:
+        raise LinkError("the hub's answer cannot be read", hint="the node tries again by itself")
+    return response
 
 
 def told(error: aio.AioRpcError) -> Refused | LinkError:
