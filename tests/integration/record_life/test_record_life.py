@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ SECOND = people.record("NV-1", "SM-2020-07", "Drew a firearm without cause.")
 THIRD = people.record("NV-1", "SM-2021-01", "Failed to render aid.")
 PERSON = people.applicant(people.HELD)
 BY = ("--by", "IA-3")
+_AS = ("--purpose", "hiring", "--as", ASKER)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +144,82 @@ def test_an_expunged_record_leaves_neither_node_and_the_hub_never_had_it(
     done = _do(owner, "import", str(again), "--json")
     assert json.loads(done)["rejected"] > 0
     assert owner.store.conduct.by_key("SM-2021-01") is None
+
+
+def test_custodians_see_what_waits_what_was_changed_and_which_policy_decides(
+    federation: Federation, tmp_path: Path
+) -> None:
+    owner = federation.nodes[OWNER]
+    assert "Displayed a firearm." in _do(owner, "records", "show", "SM-2020-07")
+    history = json.loads(_do(owner, "records", "history", "SM-2019-04", "--json"))
+    assert [each["status"] for each in history["versions"]] == ["active", "voided"]
+    assert [each["state"] for each in history["notices"]] == ["delivered"]
+    assert "expunged" in _do(owner, "records", "history", "SM-2021-01")
+    (dispute,) = json.loads(_do(owner, "dispute", "list", "--json"))
+    assert (dispute["record_key"], dispute["overdue"], dispute["resolved_on"]) == ("SM-2020-07", False, "")
+    _do(owner, "dispute", "resolve", "--record", "SM-2020-07", "--outcome", "stands", *BY)
+    assert "disputes open: 0, overdue: 0" in _do(owner, "dispute", "list")
+
+    today = datetime.now(UTC).date()
+    _do(owner, "records", "told", "SM-2020-07", "--on", str(today), *BY)
+    (waiting,) = json.loads(_do(owner, "records", "queue", "--json"))["records"]
+    assert waiting["waits_until"] == str(today + timedelta(days=30))
+    explained = json.loads(_do(owner, "policy", "explain", *_AS, "--record", "SM-2020-07", "--json"))
+    assert (explained["allowed"], explained["floor"]["policies"]) == (False, ["floor.fair-process"])
+
+    rule = tmp_path / "no-suspensions.cedar"
+    rule.write_text(
+        '@id("nv.none") forbid (principal, action, resource is Record) when { resource.kind == "suspension" };'
+    )
+    assert "0 of 0 kept back" in _do(owner, "policy", "check", str(rule))
+    shortened = '[due_process]\nwindow_days = 0\nlaw = "Example Code 1"\n'
+    with (owner.home / "settings.toml").open("a") as settings:
+        settings.write(shortened)
+    assert "1 of 1 kept back" in _do(owner, "policy", "check", str(rule))
+    assert "Example Code 1" in _do(owner, "records", "queue")
+    explained = json.loads(_do(owner, "policy", "explain", *_AS, "--record", "SM-2020-07", "--json"))
+    assert explained["allowed"]
+    dry = json.loads(_do(owner, "retention", "run", "--dry-run", "--json"))
+    assert (dry["records"], dry["logs"]) == ([], {})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("records", "void", "NONE", "--reason", "x", *BY),
+        ("records", "correct", "SM-2020-07", "--set", "summary", "--reason", "x", *BY),
+        ("records", "reinstate", "SM-2020-07", "--reason", "x", *BY),
+        ("records", "told", "SM-2020-07", "--on", "2999-01-01", *BY),
+        ("dispute", "open", "--record", "SM-2020-07", "--grounds", "x", "--on", "2999-01-01", *BY),
+        ("dispute", "resolve", "--record", "SM-2020-07", "--outcome", "perhaps", *BY),
+        ("statement", "set", "--record", "SM-2020-07", "--file", "/nowhere.txt", *BY),
+        ("policy", "explain", "--record", "SM-2020-07", "--purpose", "curiosity", "--as", ASKER),
+        ("policy", "explain", "--record", "SM-2020-07", "--purpose", "hiring", "--as", "OR9999999"),
+        ("policy", "check", "/nowhere.cedar"),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_why_in_a_sentence(
+    federation: Federation, arguments: tuple[str, ...]
+) -> None:
+    done = federation.nodes[OWNER].command_line(*arguments)
+    assert done.returncode == 1, done
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_policy_file_that_cannot_be_read_keeps_the_node_from_disclosing_anything(federation: Federation) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    broken = owner.home / "policies" / "state.cedar"
+    broken.write_text("forbid (principal, action, resource is Record) when { resource.kind == ")
+    assert str(owner.status()["policies"]).startswith("NOTHING IS DISCLOSED: state.cedar")
+    result = asker.check(PERSON)
+    assert result.refused == ((OWNER, "policy-unreadable"),)
+    assert result.candidates == ()
+    broken.write_text('@id("nv.all") forbid (principal, action, resource is Officer);')
+    assert asker.check(PERSON).declined == ((OWNER, "nv.all"),)
+    broken.unlink()
+    assert asker.check(PERSON).candidates != ()
+    assert owner.status()["policies"] == "the federation's floor and 0 files of the node's own"
 
 
 def test_the_hub_learns_of_a_notice_no_more_than_its_digest(federation: Federation) -> None:
