@@ -63,13 +63,14 @@ def post_if_due(store: Store, *, ori: str, key: SigningKey, now_ms: int) -> bool
 @dataclass(frozen=True, slots=True)
 class HeadState:
     """What is wrong with the disclosure log or a posted head, in words; empty when nothing is. `logged`: of all heads
-    that were posted, how many the hub's log is proven to hold.
+    that were posted, how many the hub's log is proven to hold; `removed` entries are gone by retention.
     """
 
     entries: int
     posted: int
     logged: int
     trouble: str
+    removed: int = 0
 
 
 def judge(
@@ -89,7 +90,7 @@ def judge(
         if not _is_logged(head, proof, keys):
             trouble = trouble or f"the proof of the head after entry {head.entries} does not hold"
         logged += 1
-    return HeadState(chain.entries, len(heads), logged, trouble)
+    return HeadState(chain.entries, len(heads), logged, trouble, chain.removed)
 
 
 def _mismatch(chain: DisclosureChain, head: KeptHead, signing_keys: frozenset[bytes]) -> str:

@@ -30,10 +30,17 @@ def verify_disclosures(home: HomeOption, passphrase_file: PassphraseOption = Non
             f"the disclosure log is not whole: {state.trouble}", hint="restore a backup, and tell your supervisor"
         )
     if as_json:
-        typer.echo(json.dumps({"entries": state.entries, "heads": state.posted, "heads_logged": state.logged}))
+        facts = {
+            "entries": state.entries,
+            "removed": state.removed,
+            "heads": state.posted,
+            "heads_logged": state.logged,
+        }
+        typer.echo(json.dumps(facts))
         return
     typer.echo(
-        f"The disclosure log is whole: {state.entries} entries; {state.posted} heads were posted, "
+        f"The disclosure log is whole: {state.entries} entries, {state.removed} of them removed by retention; "
+        f"{state.posted} heads were posted, "
         f"of {state.logged} of them the hub's log is proven to hold."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,8 +31,10 @@ def show_log(home: HomeOption, passphrase_file: PassphraseOption = None, as_json
         note = store.transparency.checkpoint()
         wanted = len(store.transparency.wanted(_WANTED_COUNTED))
         conflicts = store.transparency.conflicts()
+    cosigned_at = _cosigned_at(note, home) if note else ""
     facts = {
         "trusted": not conflicts,
+        "cosigned_at": cosigned_at,
         "checkpoint": note.decode() if note else "",
         "proofs_wanted": wanted,
         "conflicts": [
@@ -42,13 +45,26 @@ def show_log(home: HomeOption, passphrase_file: PassphraseOption = None, as_json
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    typer.echo(f"The node holds this checkpoint; {wanted} entries are not proven yet:\n")
+    typer.echo(f"The node holds this checkpoint, cosigned {cosigned_at or 'never'}.")
+    typer.echo(f"Entries that the hub owes and has not proven yet: {wanted}\n")
     typer.echo(facts["checkpoint"] or "(none yet)")
     for each in conflicts:
         moment = datetime.fromtimestamp(each.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         typer.echo(
             f"Not trusted since {moment}, {each.reason}. The hub showed:\n\n{each.note.decode(errors='replace')}"
         )
+
+
+def _cosigned_at(note: bytes, home: Path) -> str:
+    """When the trustee cosigned it: an old time, with the link up, means that the hub holds its log back."""
+    from waypost.crypto.tlog.checkpoint import open_witnessed
+    from waypost.node.federation import read_federation
+    from waypost.protocol.transparency import log_keys
+
+    federation = read_federation(home)
+    keys = log_keys(federation.hub_key, federation.trustee_key)
+    cosigned_at_s = open_witnessed(note, keys.log, keys.witness).cosigned_at_s
+    return datetime.fromtimestamp(cosigned_at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @app.command("resolve")

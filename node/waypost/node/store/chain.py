@@ -26,12 +26,15 @@ FIRST: Final = hashlib.sha256(b"waypost/v1/disclosure-chain\n").digest()
 
 @dataclass(frozen=True, slots=True)
 class DisclosureChain:
-    """The chain as it follows from the entries: how many, the link after each (`heads[0]` is FIRST), and whether the
-    stored links say the same: `broken_at` is the number of the first entry that does not fit, 0 when all do.
+    """The chain as it follows from the entries, and whether the stored links say the same.
+
+    `heads` has the link after each entry; the first is FIRST. `broken_at` is the number of the first entry that does
+    not fit, 0 when all do. Of the oldest entries, `removed` are known by their digests alone (rule 4).
     """
 
     heads: tuple[bytes, ...]
     broken_at: int
+    removed: int = 0
 
     @property
     def entries(self) -> int:
@@ -88,7 +91,8 @@ class ChainRepository:
                 if not broken_at and next(stored, None) != (number, heads[-1]):
                     broken_at = number
             left = next(stored, None)
-        return DisclosureChain(tuple(heads), broken_at or (left[0] if left is not None else 0))
+            removed = max(0, len(heads) - 1 - self._db.number("SELECT count(*) FROM disclosures"))
+        return DisclosureChain(tuple(heads), broken_at or (left[0] if left is not None else 0), removed)
 
     def add_head(self, head: KeptHead) -> None:
         """Remember a head that is about to be posted."""
