@@ -6,11 +6,14 @@
 3. Its acceptance bears the hub's signature and names the fact's digest; its time is when the fact began to count.
 4. What does not verify does not count, and is told.
 
-The roster of a past day is the newest one issued by its end, found by bisection: versions and times rise together.
+The roster of a past day is the newest one issued by its end, found by bisection: versions and times rise together. A
+roster says since which version each key stands, so the newest one tells most keys of earlier versions, too; only where
+a key has changed since is the roster of that time opened.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -24,6 +27,7 @@ from waypost.hub import schema
 from waypost.hub.compliance import Agency, Evidence
 from waypost.hub.credentials import Counted
 from waypost.hub.errors import Refused
+from waypost.hub.limits import ROSTERS_OPENED_MAX
 from waypost.protocol import names
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.facts import ReconciliationDay, fact_digest, parse_fact
@@ -41,12 +45,12 @@ class Broken:
 
 @dataclass
 class Rosters:
-    """The hub's rosters by version, each opened once."""
+    """The hub's rosters by version; the ROSTERS_OPENED_MAX last used stay open."""
 
     connection: Connection
     hub_key: bytes
     trustee_key: bytes
-    opened: dict[int, Roster] = field(default_factory=dict)
+    opened: OrderedDict[int, Roster] = field(default_factory=OrderedDict)
 
     @cached_property
     def versions(self) -> list[int]:
@@ -65,7 +69,20 @@ class Rosters:
             except (CryptoError, ProtocolError):
                 return None
             self.opened[number] = roster
+            if len(self.opened) > ROSTERS_OPENED_MAX:
+                self.opened.popitem(last=False)
+        self.opened.move_to_end(number)
         return self.opened[number]
+
+    def key_of(self, ori: str, number: int) -> bytes | None:
+        """The signing key that the roster of that version has for a member; None when it has none."""
+        newest = self.version(self.versions[-1]) if self.versions else None
+        now = newest.member(ori) if newest is not None else None
+        if newest is not None and now is not None and now.key_since_version <= number <= newest.version:
+            return now.signing_public_key
+        then = self.version(number)
+        member = then.member(ori) if then is not None else None
+        return None if member is None else member.signing_public_key
 
     def at(self, moment_ms: int) -> Roster | None:
         """The newest roster issued before that moment."""
@@ -112,10 +129,8 @@ def _counted(row: Row[tuple[object, ...]], rosters: Rosters) -> Counted:
     else:
         version, from_ms = _acceptance(row.acceptance, fact_digest(envelope.payload), rosters)
         author = header_from_payload(envelope.payload).sender
-        roster = rosters.version(version)
-        member = roster.member(author) if roster is not None else None
-        _require(member is not None)
-        keys = (member.signing_public_key,) if member is not None else ()
+        key = rosters.key_of(author, version)
+        keys = () if key is None else (key,)
         verified = verify_signatures(envelope, keys, required=1, expected_type=row.type)  # rule 2
     return Counted(parse_fact(row.type, verified.payload), fact_digest(verified.payload), from_ms)
 

@@ -101,6 +101,9 @@ BUSY_TIMEOUT_S: Final = 10.0
 LOOKUP_CHUNK: Final = 500
 """Tokens in one IN clause: below SQLite's oldest limit on variables (999)."""
 
+ROSTERS_OPENED_MAX: Final = 4
+"""Past rosters kept in memory while compliance is computed: each has 18,000 members, facts come in order of version."""
+
 FACTS_PER_DAY_MAX: Final = 5000
 """Facts of one member in a day: a body may credential the agencies of all states at once; nobody fills the disk."""
 

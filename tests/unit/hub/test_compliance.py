@@ -245,6 +245,28 @@ def test_share_of_comparisons_and_silence_come_from_the_hubs_signed_days(world: 
     assert (other.index.compared, other.index_current, other.silent) == (0, False, True)
 
 
+def test_a_day_that_was_signed_after_its_end_is_never_signed_again(world: World) -> None:
+    world.compared("CA9900100", "2026-11-23")
+    world.sign_days(TODAY)
+    world.compared("NV9900200", "2026-11-23", agreed=False)  # a replica whose clock is slow
+    world.sign_days(TODAY)
+    standings = world.assess(TODAY)[0]
+    assert (standings["CA9900100"].index.agreed, standings["NV9900200"].index.compared) == (1, 0)
+
+
+def test_a_fact_is_not_verified_under_a_key_that_came_later(world: World) -> None:
+    world.says("CA9900100", names.ATTESTATION, attestation("2026Q3", "2026-09-30"), "2026-10-12")
+    world.join("CA9900100")
+    world.publish("2026-10-20")
+    later = world.signed(
+        "CA9900100", names.ATTESTATION, attestation("2026Q3", "2026-09-30", nothing=True), "2026-10-12"
+    )
+    with world.engine.begin() as connection:  # whoever can write the hub's database has the key that is in force now
+        connection.execute(update(schema.facts).values(envelope=later.SerializeToString()))
+    standings, broken = world.assess(TODAY)
+    assert (standings["CA9900100"].attested.submission, len(broken)) == (Submission.NEVER, 1)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Two agencies and two bodies."""

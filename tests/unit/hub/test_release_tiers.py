@@ -134,6 +134,11 @@ def test_a_signed_result_is_part_of_the_release_where_the_tier_shows_everything(
     assert counts == [cell.total for cell in signed.result.cells if not cell.suppressed]
 
 
+def test_a_result_that_closed_after_the_releases_day_is_not_in_it(world: World) -> None:
+    signed = given.make_result(world, "records", "2023..2025", states=("CA",), closed_on="2026-11-25")
+    assert edition_of(world, signed).leading == ()
+
+
 def test_the_same_ingredients_give_the_same_bytes(world: World) -> None:
     signed = given.make_result(world, "records", "2023..2025", states=("CA",))
     assert building.make_files(edition_of(world, signed)) == building.make_files(edition_of(world, signed))

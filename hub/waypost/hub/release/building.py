@@ -1,6 +1,7 @@
 """Building a release: what goes in, what comes out, and the manifest over all of it.
 
-1. Results count only with both parties' signatures, verified again here. Facts that do not verify stop the build.
+1. Results count only with both parties' signatures, verified by the caller, and when they closed by the release's day.
+   Facts that do not verify stop the build.
 2. What may be shown of a result is its tier's to say (tiers.py). The signed result itself, which holds every total, is
    put in only where the tier shows everything; elsewhere the release has its digest and both signatures.
 3. The manifest names every file, and the manifest before it.
@@ -24,7 +25,7 @@ from waypost.hub.release.results import SignedResult, leading, publish
 from waypost.hub.release.site import site_files
 from waypost.hub.release.tiers import Tier
 from waypost.protocol import names
-from waypost.protocol.facts import MemberDescription
+from waypost.protocol.facts import MemberDescription, day_of
 from waypost.protocol.releases import RESULTS
 from waypost.v1 import envelope_pb2, release_pb2
 
@@ -50,7 +51,8 @@ def make_edition(given: Ingredients) -> Edition:
     officers_of = _officers(given.evidence, given.as_of)
     nation, states = submission_coverage(decisions, officers_of, given.population)
     population = given.population.officers
-    published = [publish(each, officers_of=officers_of, population=population) for each in given.results]
+    results = [each for each in given.results if day_of(each.result.closed_at_ms) <= given.as_of]
+    published = [publish(each, officers_of=officers_of, population=population) for each in results]
     first = leading(published)
     return Edition(
         number=given.number,
