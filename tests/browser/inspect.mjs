@@ -4,7 +4,7 @@
 // console, images that did not load, and by how many pixels the page is wider than the screen.
 import { readFileSync, readdirSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -18,21 +18,26 @@ const pages = readdirSync(folder, { recursive: true })
   .sort();
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const page = await browser.newPage({ deviceScaleFactor: 1, bypassCSP: false });
+let requests = [], errors = [];
+page.on("request", (request) => request.url().startsWith(base) || requests.push(request.url()));
+page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+page.on("pageerror", (error) => errors.push(String(error)));
 const seen = [];
-for (const [size, viewport] of Object.entries(sizes)) {
-  const context = await browser.newContext({ viewport, deviceScaleFactor: 1, bypassCSP: false });
-  for (const path of pages) {
-    const page = await context.newPage();
-    const requests = [], errors = [];
-    page.on("request", (request) => request.url().startsWith(base) || requests.push(request.url()));
-    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-    page.on("pageerror", (error) => errors.push(String(error)));
-    await page.goto(base + path, { waitUntil: "load" });
-    const broken = await page.evaluate(() => [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src));
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    const styled = await page.evaluate(() => getComputedStyle(document.querySelector("header")).backgroundColor);
-    // axe is injected by the debugger, not by the page: a page's own scripts stay forbidden by its policy.
-    const { violations } = await page.evaluate(`${axe}; axe.run(document, { preload: false, resultTypes: ["violations"] })`);
+for (const path of pages) {
+  [requests, errors] = [[], []];
+  await page.setViewportSize(sizes.desktop);
+  await page.goto(base + path, { waitUntil: "load" });
+  // axe is injected by the debugger, not by the page: a page's own scripts stay forbidden by its policy.
+  await page.evaluate(axe);
+  for (const [size, viewport] of Object.entries(sizes)) {
+    await page.setViewportSize(viewport);
+    const { broken, overflow, styled, violations } = await page.evaluate(async () => ({
+      broken: [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src),
+      overflow: document.documentElement.scrollWidth - window.innerWidth,
+      styled: getComputedStyle(document.querySelector("header")).backgroundColor,
+      violations: (await axe.run(document, { preload: false, resultTypes: ["violations"] })).violations,
+    }));
     if (screenshots) {
       mkdirSync(screenshots, { recursive: true });
       await page.screenshot({ path: join(screenshots, `${size}-${path.replaceAll("/", "-")}.png`), fullPage: true });
@@ -41,9 +46,7 @@ for (const [size, viewport] of Object.entries(sizes)) {
       page: path, size, requests, errors, broken, overflow, styled,
       violations: violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => node.html.slice(0, 200)) })),
     });
-    await page.close();
   }
-  await context.close();
 }
 await browser.close();
 console.log(JSON.stringify(seen));

@@ -22,6 +22,8 @@ from waypost.hub.release import building
 from waypost.hub.release.edition import Past, Population
 from waypost.hub.release.folder import put_release
 
+pytestmark = pytest.mark.xdist_group("browser")  # what they share is made once
+
 HERE = Path(__file__).parent
 NOTICE = "Synthetic data: no figure says anything about any person or agency."
 PAGES = 9
@@ -66,7 +68,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seen(site: Path) -> list[dict[str, Any]]:
     """What Chromium saw of every page."""
     program = ["node", str(HERE / "inspect.mjs"), str(site), chromium()]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     pages: list[dict[str, Any]] = json.loads(done.stdout)
     assert len({page["page"] for page in pages}) >= PAGES
@@ -97,7 +99,7 @@ def test_the_inspection_itself_finds_what_is_wrong(tmp_path: Path) -> None:
         "<script src='http://127.0.0.1:9/x.js'></script></main></html>"
     )
     program = ["node", str(HERE / "inspect.mjs"), str(tmp_path), chromium()]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=600)
     page = json.loads(done.stdout)[0]
     assert {violation["id"] for violation in page["violations"]} >= {"image-alt", "link-name", "html-has-lang"}
     assert page["requests"] == ["http://127.0.0.1:9/x.js"]

@@ -17,6 +17,8 @@ from waypost.hub.demo.federation import Federation
 from waypost.hub.demo.members import SHIPPED, DemoMember, read_members
 from waypost.protocol.quarters import newest_due
 
+pytestmark = pytest.mark.xdist_group("compliance-flow")  # what they share is made once
+
 AGENCY, OTHER, BODY = "CA9900500", "OR9900400", "VA9980001"
 TODAY = datetime.now(UTC).date()
 DEADLINE_S = 30.0

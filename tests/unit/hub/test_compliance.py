@@ -18,6 +18,8 @@ from waypost.hub.evidence import Rosters, read_evidence
 from waypost.protocol import names
 from waypost.v1 import compliance_pb2, roster_pb2
 
+pytestmark = pytest.mark.xdist_group("compliance-table")  # what they share is made once
+
 TABLE = Path(__file__).parents[2] / "vectors" / "compliance-40-agencies.csv"
 TODAY = "2026-11-24"
 GOOD_BODY, GONE_BODY = "VA9980001", "VA9980002"

@@ -24,6 +24,8 @@ from waypost.protocol.release_folder import read_manifest, verify_release
 from waypost.protocol.releases import MANIFEST
 from waypost.v1 import compliance_pb2, log_pb2, release_pb2
 
+pytestmark = pytest.mark.xdist_group("release-folder")  # what they share is made once
+
 
 class Operators:
     """Homes of a hub and a trustee whose database holds the synthetic world."""

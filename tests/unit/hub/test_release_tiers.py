@@ -17,6 +17,8 @@ from waypost.hub.release.edition import Edition, Population
 from waypost.hub.release.results import SignedResult, leading, publish
 from waypost.hub.release.tiers import Count, Coverage, Percentage, Ratio, Suppressed, Tier, TierError
 
+pytestmark = pytest.mark.xdist_group("release-tiers")  # what they share is made once
+
 OFFICERS = {ori: given.SIZES[ori[:2]][1] for ori in given.everybody()}
 
 

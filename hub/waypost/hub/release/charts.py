@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import vl_convert
 
+from waypost.hub.release.states import TILES, area_name
 from waypost.hub.release.tiers import Coverage, Tier
 
 INK: Final = "#1b2733"
@@ -128,7 +129,7 @@ def tile_map(coverage: Mapping[str, Coverage]) -> Chart:
         "layer": layers,
         "resolve": {"scale": {"color": "independent"}},
     }
-    told = "; ".join(f"{state} {known.percent:g} percent" for state, known in sorted(coverage.items()))
+    told = "; ".join(f"{area_name(state)} {known.percent:g} percent" for state, known in sorted(coverage.items()))
     return Chart(_svg(spec), f"Tile map of the United States by share of officers whose agencies submit. {told}.")
 
 
@@ -140,62 +141,6 @@ _TIER_WORDS: Final = {
 }
 _UNKNOWN: Final = "not known"
 _TIER_COLORS: Final = ("#dbe7f0", "#9cc3dc", "#3d7fae", "#123f61", "#eef0f2")
-
-TILES: Final[Mapping[str, tuple[int, int]]] = {
-    "AK": (0, 0),
-    "ME": (11, 0),
-    "VT": (10, 1),
-    "NH": (11, 1),
-    "WA": (1, 2),
-    "ID": (2, 2),
-    "MT": (3, 2),
-    "ND": (4, 2),
-    "MN": (5, 2),
-    "IL": (6, 2),
-    "WI": (7, 2),
-    "MI": (8, 2),
-    "NY": (9, 2),
-    "RI": (10, 2),
-    "MA": (11, 2),
-    "OR": (1, 3),
-    "NV": (2, 3),
-    "WY": (3, 3),
-    "SD": (4, 3),
-    "IA": (5, 3),
-    "IN": (6, 3),
-    "OH": (7, 3),
-    "PA": (8, 3),
-    "NJ": (9, 3),
-    "CT": (10, 3),
-    "CA": (1, 4),
-    "UT": (2, 4),
-    "CO": (3, 4),
-    "NE": (4, 4),
-    "MO": (5, 4),
-    "KY": (6, 4),
-    "WV": (7, 4),
-    "VA": (8, 4),
-    "MD": (9, 4),
-    "DE": (10, 4),
-    "AZ": (2, 5),
-    "NM": (3, 5),
-    "KS": (4, 5),
-    "AR": (5, 5),
-    "TN": (6, 5),
-    "NC": (7, 5),
-    "SC": (8, 5),
-    "DC": (9, 5),
-    "OK": (4, 6),
-    "LA": (5, 6),
-    "MS": (6, 6),
-    "AL": (7, 6),
-    "GA": (8, 6),
-    "HI": (0, 7),
-    "TX": (4, 7),
-    "FL": (9, 7),
-    "PR": (11, 7),
-}
-"""Column and row of each state's tile."""
 
 
 def _svg(spec: dict[str, Any]) -> str:

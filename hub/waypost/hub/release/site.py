@@ -11,6 +11,7 @@ from waypost.hub.release import charts
 from waypost.hub.release.dataset import TABLES
 from waypost.hub.release.edition import Edition
 from waypost.hub.release.results import Published, by_year, first_dimension, unit_word
+from waypost.hub.release.states import area_name
 from waypost.hub.release.tiers import WORDS, Cell, Count, Percentage, Ratio, Tier
 from waypost.protocol.measures import MEASURES
 
@@ -70,10 +71,10 @@ def _charts(published: Published) -> list[tuple[str, charts.Chart]]:
     points = first_dimension(published)
     if points:
         newest = published.columns[-1] if published.tier >= Tier.RATIOS else published.result.period.text
-        found.append(("bars", charts.bars(points, title=f"{title}, {published.area}, {newest}", unit=unit)))
+        found.append(("bars", charts.bars(points, title=f"{title}, {area_name(published.area)}, {newest}", unit=unit)))
     whole = by_year(published)
     if whole:
-        found.append(("years", charts.years(whole, title=f"{title}, {published.area}", unit=unit)))
+        found.append(("years", charts.years(whole, title=f"{title}, {area_name(published.area)}", unit=unit)))
     return found
 
 
@@ -102,6 +103,7 @@ def words(name: str) -> str:
 _filters: Final[Mapping[str, Any]] = {
     "show": show,
     "words": words,
+    "area": area_name,
     "period": lambda text: text.replace("..", " to "),
     "unit": unit_word,
     "thousands": lambda number: f"{number:,}",
