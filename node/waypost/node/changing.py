@@ -34,11 +34,9 @@ from waypost.node.intake.rows import COLUMNS, ConductRow, FileKind, read_part
 from waypost.node.limits import EXPUNGEMENT_REFERENCE_CHARS_MAX, STAFF_CHARS_MAX
 from waypost.node.noticing import Change
 from waypost.node.records import Appeal, ConductRecord, RecordStatus
+from waypost.node.scrubbing import note_due
 from waypost.node.store import AuditEntry, Expungement, OfficerConduct, RecordChange, Store
 from waypost.protocol.limits import REASON_CHARS_MAX
-
-SCRUB_DUE: Final = "scrub-due"
-"""State entry: rows were expunged and the file has not been rewritten since."""
 
 CAUSE_ORDER: Final = "order"
 CAUSE_RETENTION: Final = "retention"
@@ -127,7 +125,7 @@ def reinstate(store: Store, record_key: str, why: Why) -> Changed:
 def expunge(
     store: Store, record_key: str, *, cause: str, reference: str, staff: str, rejects: Path, now_ms: int
 ) -> Changed:
-    """Leave nothing of a record but the fact (rule 5); `scrub` must follow. An order tells all, retention nobody."""
+    """Leave nothing of a record but the fact (rule 5); scrubbing must follow. An order tells all, retention nobody."""
     _bounded(staff, STAFF_CHARS_MAX, "the staff reference")
     _bounded(reference, EXPUNGEMENT_REFERENCE_CHARS_MAX, "the reference")
     with store.writing():
@@ -140,24 +138,15 @@ def expunge(
         if cause == CAUSE_ORDER:
             told = noticing.owe(store, record_key, Change.EXPUNGED, reason="", now_ms=now_ms)
         store.changes.expunge(Expungement(record_key, now_ms, cause, reference, staff))
-        person = store.merges.links().group(officer_id)
+        person = store.merges.group(officer_id)
         if all(store.officers.held_nothing_of(each) for each in person):
             for each in person:
                 store.tokens.erase(each)
                 store.officers.erase(each)
         forget_rejects(rejects, record_key)
-        store.state.set(SCRUB_DUE, 1)
+        note_due(store)
         store.audit.add(AuditEntry(now_ms, Event.RECORD_CHANGED, staff, f"expunged, {told} notices, {record_key}"))
     return Changed(record_key, 0, told)
-
-
-def scrub(store: Store) -> bool:
-    """Rewrite the database file if something was expunged since it was last done (rule 5); whether it was due."""
-    if not store.state.get_int(SCRUB_DUE):
-        return False
-    store.scrub()
-    store.state.set(SCRUB_DUE, 0)
-    return True
 
 
 def canonical(held: OfficerConduct) -> dict[str, str]:

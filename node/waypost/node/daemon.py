@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from waypost.crypto.keystore import Keystore
-from waypost.node import changing, terms
+from waypost.node import scrubbing, terms
 from waypost.node.audit import Event
 from waypost.node.disclosure_heads import DisclosureHeads
 from waypost.node.errors import LinkError, Refused
@@ -146,7 +146,7 @@ class Daemon:
             await node.threads.in_store(
                 lambda now=moment_ms, day=today: terms.lapse(node.store, day, now)  # type: ignore[misc]
             )
-            await node.threads.in_store(lambda: changing.scrub(node.store))
+            await node.threads.in_store(lambda: scrubbing.scrub(node.store))
             await asyncio.sleep(_HOUSEKEEPING_INTERVAL_S)
 
 

@@ -4,7 +4,8 @@
    context, and it is not one that was taken before.
 2. What has no higher sequence than was seen about the record, or is about a record that no answer kept here discloses,
    is acknowledged and changes nothing.
-3. A record that was expunged is erased from every answer and earlier notice kept here; the fact of it is kept.
+3. A record that was expunged is erased from every answer and earlier notice kept here; the fact of it is kept. The
+   database file is rewritten within the hour, so that nothing of it is left in the file's free space.
 4. Effect and acknowledgement are one transaction.
 """
 
@@ -20,6 +21,7 @@ from waypost.node.audit import Event
 from waypost.node.errors import Refused
 from waypost.node.limits import KEY_CHARS_MAX
 from waypost.node.receiver import Receiver
+from waypost.node.scrubbing import note_due
 from waypost.node.store import AuditEntry, ReceivedNotice, Store
 from waypost.protocol import limits, names
 from waypost.v1 import check_pb2, envelope_pb2, notice_pb2, record_pb2
@@ -83,6 +85,7 @@ def _apply(store: Store, owner: str, body: notice_pb2.NoticeBody, now_ms: int) -
         store.notices.forget_received(owner, body.record_key)
         for check_id, content in concerned:
             store.checks.redact_answer(check_id, owner, without_record(content, body.record_key).SerializeToString())
+        note_due(store)
         store.audit.add(AuditEntry(now_ms, Event.DISCLOSURE_ERASED, owner, f"{len(concerned)} answers, expunged"))
     store.notices.receive(ReceivedNotice(owner, body.record_key, body.sequence, body.SerializeToString(), now_ms))
     return True

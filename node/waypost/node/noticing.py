@@ -68,7 +68,7 @@ def disclosed(store: Store, record_key: str) -> list[Disclosure]:
     officer_id = store.conduct.owner_of(record_key)
     if officer_id is None:
         return []
-    entries = store.disclosures.of_record(store.merges.links().group(officer_id), record_key)
+    entries = store.disclosures.of_record(store.merges.group(officer_id), record_key)
     return sorted(entries, key=lambda entry: entry.at_ms)
 
 

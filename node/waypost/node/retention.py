@@ -31,7 +31,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from waypost.node import asking, changing
+from waypost.node import asking, changing, scrubbing
 from waypost.node.audit import Event
 from waypost.node.errors import SettingsError
 from waypost.node.limits import DISCLOSURES_KEPT_YEARS_MIN, KEPT_YEARS_MAX
@@ -114,8 +114,8 @@ def run(store: Store, rules: Rules, *, rejects: Path, today: date, now_ms: int) 
         detail = f"records {len(planned.records)}{', ' if counts else ''}{counts}"
         store.audit.add(AuditEntry(now_ms, Event.RETENTION_RUN, _STAFF, detail))
         if planned.records or any(found.entries for found in planned.logs.values()):
-            store.state.set(changing.SCRUB_DUE, 1)
-    changing.scrub(store)
+            scrubbing.note_due(store)
+    scrubbing.scrub(store)
     return planned
 
 

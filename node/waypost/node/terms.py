@@ -29,6 +29,7 @@ from waypost.node.errors import SettingsError
 from waypost.node.limits import KEEP_DAYS_MAX
 from waypost.node.noticed import without_record
 from waypost.node.records import ConductKind, ConductRecord
+from waypost.node.scrubbing import note_due
 from waypost.node.settings import settings_path
 from waypost.node.store import AuditEntry, Store
 from waypost.v1 import check_pb2, notice_pb2, record_pb2
@@ -109,6 +110,8 @@ def lapse(store: Store, today: date, now_ms: int) -> int:
                 store.audit.add(AuditEntry(now_ms, Event.DISCLOSURE_ERASED, answer.ori, f"{len(over)} records, terms"))
             erased += len(over)
         erased += _lapse_notices(store, today, now_ms)
+        if erased:
+            note_due(store)
     return erased
 
 

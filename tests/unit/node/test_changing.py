@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.parties.duty_world import NOW_MS, PERSON, RECORD, TODAY, World
 
-from waypost.node import changing, disputing
+from waypost.node import changing, disputing, scrubbing
 from waypost.node.changing import Changed, Why
 from waypost.node.disputing import Outcome
 from waypost.node.due_process import Windows, read_windows
@@ -160,21 +160,21 @@ def test_an_expunged_record_stands_nowhere_in_the_raw_file_nor_in_its_log(world:
     words = [SECRET.encode(), b"Zymurgic", b"Yttrium", b"as the court ordered"]
     assert all(word in _bytes_of(world.folder) for word in words)
     _expunge(world)
-    assert changing.scrub(store)
+    assert scrubbing.scrub(store)
     assert not any(word in _bytes_of(world.folder) for word in words)
     assert store.conduct.by_key(KEY) is None
     assert store.conduct.history(KEY) == ()
     fact = store.changes.expungement(KEY)
     assert fact is not None
     assert (fact.cause, fact.reference, fact.staff) == ("order", "23-CV-100", "IA-3")
-    assert not changing.scrub(store)
+    assert not scrubbing.scrub(store)
 
 
 def test_a_crash_before_the_scrubbing_is_mended_by_the_next_one(world: World) -> None:
     _expunge(world)
     world.owner.store.close()
     world.owner.store = Store.open(world.folder / "owner.db", bytes(32))
-    assert changing.scrub(world.owner.store)
+    assert scrubbing.scrub(world.owner.store)
     assert SECRET.encode() not in _bytes_of(world.folder)
 
 
@@ -189,7 +189,7 @@ def test_an_officer_of_whom_nothing_else_is_held_is_forgotten_with_his_tokens(tm
     changing.expunge(
         store, "R-9", cause="order", reference="A", staff="IA-3", rejects=tmp_path / "rejects", now_ms=NOW_MS
     )
-    changing.scrub(store)
+    scrubbing.scrub(store)
     assert b"Xanthippe" not in _bytes_of(tmp_path)
     assert store.officers.get(lone) is None
     assert store.tokens.lookup([b"t" * 16], 1) == []

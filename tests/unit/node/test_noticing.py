@@ -12,7 +12,7 @@ from tests.parties.duty_world import ASKER, NOW_MS, OWNER, RECORD, TODAY, World
 from waypost.crypto.envelope import SigningKey, sign
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, SealingKey, seal
-from waypost.node import changing, disputing, messages, noticing
+from waypost.node import changing, disputing, messages, noticing, scrubbing
 from waypost.node.changing import Why
 from waypost.node.errors import Refused
 from waypost.node.results import Result, facts, notice_facts, result_of
@@ -163,6 +163,7 @@ def test_an_expunged_record_is_erased_at_the_receiver_and_the_fact_stays(world: 
     assert (record["summary"], record["status"], now["standing"], now["reason"]) == ("", "erased", "expunged", "")
     (answer,) = world.asker.store.checks.answers(check_id)
     assert answer.envelope == b""
+    assert scrubbing.scrub(world.asker.store)
     assert b"Struck" not in answer.body
     assert all(b"Struck" not in notice.body for notice in world.asker.store.notices.received())
 

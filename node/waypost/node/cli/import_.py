@@ -69,9 +69,10 @@ def import_files(
     """Import files; all of them together, or nothing. Importing a file again changes nothing."""
     from waypost.node import intake
     from waypost.node.custody.keeping import Wishes
+    from waypost.node.due_process import read_windows
     from waypost.node.settings import agencies_path, open_keys, open_store, rejects_path
 
-    wishes = Wishes(name, complete, accept_change)
+    wishes, windows = Wishes(name, complete, accept_change), read_windows(home)
     readers = _readers(files, profile, agencies_path(home))
     with open_store(home, open_keys(home, passphrase_file)) as store, _progress(shown=not as_json) as progress:
         report = intake.import_tables(
@@ -81,6 +82,7 @@ def import_files(
             at_ms=int(datetime.now(UTC).timestamp() * 1000),
             today=datetime.now().astimezone().date(),
             dry_run=dry_run,
+            windows=windows,
             wishes=wishes,
             progress=progress,
         )

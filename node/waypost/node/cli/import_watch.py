@@ -96,6 +96,7 @@ def _looks(
 
 def _import(paths: Sequence[Path], store: Store, home: Path, wishes: Wishes) -> int:
     from waypost.node import intake
+    from waypost.node.due_process import read_windows
     from waypost.node.settings import rejects_path
 
     report = intake.import_tables(
@@ -104,6 +105,7 @@ def _import(paths: Sequence[Path], store: Store, home: Path, wishes: Wishes) -> 
         rejects_folder=rejects_path(home),
         at_ms=time.time_ns() // 1_000_000,
         today=datetime.now().astimezone().date(),
+        windows=read_windows(home),
         wishes=wishes,
     )
     return report.batch

@@ -97,7 +97,7 @@ def expunge(
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Erase a record from this node, and have everyone who received it erase it; only the fact is left."""
-    from waypost.node import changing, settings
+    from waypost.node import changing, scrubbing, settings
 
     if not yes:
         typer.confirm(f"Erase every version of {record_key}? This cannot be undone.", abort=True)
@@ -111,7 +111,7 @@ def expunge(
             rejects=settings.rejects_path(home),
             now_ms=_now_ms(),
         )
-        changing.scrub(store)
+        scrubbing.scrub(store)
     typer.echo(f"{record_key}: expunged, and scrubbed out of the database file.{_told(changed)}")
     typer.echo("Backups of the node's home still hold it: destroy or replace them.")
 

@@ -20,6 +20,7 @@ from typing import Final, Protocol
 
 from waypost.node.custody.keeping import SeenFile, Wishes, keep
 from waypost.node.custody.shapes import ShapeObserver
+from waypost.node.due_process import Windows
 from waypost.node.intake.applying import Applier, Read
 from waypost.node.intake.canonical import CanonicalReader
 from waypost.node.intake.cells import Problem
@@ -122,6 +123,7 @@ def import_tables(
     at_ms: int,
     today: date,
     dry_run: bool = False,
+    windows: Windows = Windows(),  # noqa: B008 - a frozen value
     wishes: Wishes = Wishes(),  # noqa: B008 - a frozen value
     progress: Progress = lambda _what, _done, _rows: None,
 ) -> ImportReport:
@@ -134,6 +136,7 @@ def import_tables(
         today,
         at_ms,
         frozenset(fact.record_key for fact in store.changes.expungements()),
+        windows,
     )
     report: ImportReport | None = None
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from waypost.node.due_process import Windows
 from waypost.node.fairness import Want, Withheld, judge
 from waypost.node.intake.cells import Problem
 from waypost.node.intake.reading import SourceRow
@@ -45,6 +46,7 @@ class Outcome:
     at_ms: int = 0
     unwritten: frozenset[str] = frozenset()
     """Keys of expunged records: their rows are named in the report and written nowhere."""
+    windows: Windows = field(default_factory=Windows)
     fates: Counter[tuple[int, Fate]] = field(default_factory=Counter)
     parts: Counter[tuple[int, FileKind, Fate]] = field(default_factory=Counter)
     held: Counter[int] = field(default_factory=Counter)
@@ -107,7 +109,7 @@ class Outcome:
 
     def _judge(self, record: ConductRecord) -> None:
         self.records[record.kind] += 1
-        fairness = judge(record, self.today)
+        fairness = judge(record, self.today, window_days=self.windows.of(record))
         if isinstance(fairness, Withheld):
             self.withheld += 1
             self.missing.update(missing.want for missing in fairness.missing)

@@ -69,6 +69,15 @@ class MergeRepository:
         """All links."""
         return Links(self._db.rows("SELECT id, merged_into FROM officers WHERE merged_into IS NOT NULL"))
 
+    def group(self, officer_id: int) -> tuple[int, ...]:
+        """All that are one person with this officer, ascending; without reading the links of others."""
+        sql = (
+            "SELECT member.id FROM officers AS officer JOIN officers AS member "
+            "ON member.id = coalesce(officer.merged_into, officer.id) "
+            "OR member.merged_into = coalesce(officer.merged_into, officer.id) WHERE officer.id = ? ORDER BY member.id"
+        )
+        return tuple(int(row[0]) for row in self._db.rows(sql, (officer_id,)))
+
     def link(self, officer_ids: Sequence[int], head: int) -> None:
         """Let one officer stand for these. His index entries are due."""
         with self._db.writing():

@@ -1,0 +1,28 @@
+"""Getting rid of the remains of deleted rows: SQLite leaves them in free pages and in the write-ahead log.
+
+Whoever deletes what nobody shall find again notes that within its transaction; the file is rewritten afterwards, by the
+command itself or by the daemon within the hour, so that a crash in between is mended.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from waypost.node.store import Store
+
+SCRUB_DUE: Final = "scrub-due"
+"""State entry: rows were deleted for good, and the file has not been rewritten since."""
+
+
+def note_due(store: Store) -> None:
+    """Something was deleted for good."""
+    store.state.set(SCRUB_DUE, 1)
+
+
+def scrub(store: Store) -> bool:
+    """Rewrite the database file if that is due; whether it was."""
+    if not store.state.get_int(SCRUB_DUE):
+        return False
+    store.scrub()
+    store.state.set(SCRUB_DUE, 0)
+    return True
