@@ -6,16 +6,20 @@ import csv
 import io
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 from tests.parties import release_world as given
 from tests.parties.compliance_world import World
+from tests.parties.round_world import HUB, TRUSTEE, RoundWorld
+from tests.parties.round_world import NOW_MS as ROUND_NOW_MS
 
 from waypost.hub.evidence import Rosters, read_evidence
 from waypost.hub.release import building
 from waypost.hub.release.edition import Edition, Population
 from waypost.hub.release.results import SignedResult, leading, publish
 from waypost.hub.release.tiers import Count, Coverage, Percentage, Ratio, Suppressed, Tier, TierError
+from waypost.protocol.round_results import open_result
 
 pytestmark = pytest.mark.xdist_group("release-tiers")  # what they share is made once
 
@@ -134,6 +138,23 @@ def test_a_signed_result_is_part_of_the_release_where_the_tier_shows_everything(
     assert files[f"results/{signed.result.round_id.hex()}.pb"] == signed.envelope.SerializeToString()
     counts = [int(row["value"]) for row in table(files, "results") if row["kind"] == "count"]
     assert counts == [cell.total for cell in signed.result.cells if not cell.suppressed]
+
+
+def test_what_a_real_round_signed_is_what_the_release_shows(tmp_path: Path) -> None:
+    parties = RoundWorld(tmp_path)
+    asked = parties.opened("CA")
+    counts = parties.counts(asked)
+    closed = parties.closed(asked, counts)
+    envelope = parties.desk.cosign_result(parties.result(closed, counts), closed.hub_half or b"", ROUND_NOW_MS)
+    result = open_result(envelope, hub_key=HUB.public, trustee_key=TRUSTEE.public)
+    population, officers_of = {"CA": 2000}, dict.fromkeys(counts, 90)
+    shown = publish(SignedResult(result, envelope), officers_of=officers_of, population=population)
+    assert (shown.area, shown.coverage.percent, shown.tier) == ("CA", 90.0, Tier.ALL)
+    totals = [cell for line in shown.lines for cell in line.cells]
+    assert [cell.value for cell in totals if isinstance(cell, Count)] == [cell.total for cell in result.cells]
+    for cell, true in zip(totals, (2000, 20_000), strict=True):
+        assert isinstance(cell, Count)
+        assert abs(cell.value - true) < 5 * cell.margin  # ten deviations of the noise
 
 
 def test_a_result_that_closed_after_the_releases_day_is_not_in_it(world: World) -> None:
