@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
@@ -22,6 +23,7 @@ from waypost.hub.limits import BUSY_TIMEOUT_S
 _Result = TypeVar("_Result")
 
 SCHEMA_VERSION = "1"
+_ONLY_READS = "waypost_only_reads"
 SUBJECTS = (round_schema,)
 """Modules whose tables belong to the metadata beside schema.py's: imported, so that a new database has them."""
 
@@ -56,7 +58,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    only_reads = connection.get_execution_options().get(_ONLY_READS, False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One moment's state for reads that take long: writers, such as a running hub, do not wait for it."""
+    with engine.connect().execution_options(**{_ONLY_READS: True}) as connection, connection.begin():
+        yield connection
 
 
 class Database:

@@ -14,6 +14,7 @@ from waypost.crypto.envelope import sign
 from waypost.hub import grants, schema
 from waypost.hub.compliance import Submission
 from waypost.hub.credentials import CredentialStanding
+from waypost.hub.database import reading
 from waypost.hub.evidence import Rosters, read_evidence
 from waypost.protocol import names
 from waypost.v1 import compliance_pb2, roster_pb2
@@ -254,6 +255,15 @@ def test_a_day_that_was_signed_after_its_end_is_never_signed_again(world: World)
     world.sign_days(TODAY)
     standings = world.assess(TODAY)[0]
     assert (standings["CA9900100"].index.agreed, standings["NV9900200"].index.compared) == (1, 0)
+
+
+def test_whoever_computes_compliance_does_not_keep_the_hub_from_writing(world: World) -> None:
+    with reading(world.engine) as connection:
+        before, _ = read_evidence(Rosters(connection, world.hub.public, world.trustee.public), date(2026, 11, 24))
+        certify(world, GOOD_BODY)  # another connection writes, without waiting
+        after, _ = read_evidence(Rosters(connection, world.hub.public, world.trustee.public), date(2026, 11, 24))
+        assert after == before
+    assert world.assess(TODAY)
 
 
 def test_a_fact_is_not_verified_under_a_key_that_came_later(world: World) -> None:

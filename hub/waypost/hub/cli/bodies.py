@@ -21,7 +21,7 @@ from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
 from waypost.hub import facts, members, settings
 from waypost.hub.compliance import certified_bodies
-from waypost.hub.database import open_engine
+from waypost.hub.database import open_engine, reading
 from waypost.hub.errors import Refused, SettingsError
 from waypost.hub.evidence import Rosters, read_evidence
 from waypost.protocol import names
@@ -92,7 +92,7 @@ def list_bodies(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) ->
     place = settings.Home(home)
     keys = settings.read_public_key(place), settings.read_trustee(place.trustee).signing_key
     today = datetime.now(UTC).date()
-    with _engine(place).begin() as connection:
+    with reading(_engine(place)) as connection:
         rows = members.all_members(connection)
         evidence, _ = read_evidence(Rosters(connection, *keys), today)
     certified = certified_bodies(evidence, today)

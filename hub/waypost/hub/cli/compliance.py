@@ -17,7 +17,7 @@ from rich.table import Table
 
 from waypost.hub import grants, settings
 from waypost.hub.compliance import Evidence, assess
-from waypost.hub.database import open_engine
+from waypost.hub.database import open_engine, reading
 from waypost.hub.errors import SettingsError
 from waypost.hub.evidence import Broken, Rosters, read_evidence
 from waypost.hub.grants import Deadline, Decision, Total
@@ -68,7 +68,7 @@ def read_decisions(home: Path, day: date) -> tuple[Evidence, list[Decision], lis
     place = settings.Home(home)
     engine = open_engine(settings.database_url(place, settings.read_settings(place)))
     keys = settings.read_public_key(place), settings.read_trustee(place.trustee).signing_key
-    with engine.begin() as connection:
+    with reading(engine) as connection:
         evidence, broken = read_evidence(Rosters(connection, *keys), day)
     return evidence, [grants.decide(standing) for standing in assess(evidence, day)], broken
 

@@ -18,7 +18,7 @@ from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
 from waypost.hub import schema, settings, transparency
 from waypost.hub.audit import Event
-from waypost.hub.database import add_audit, open_engine
+from waypost.hub.database import add_audit, open_engine, reading
 from waypost.hub.errors import SettingsError
 from waypost.hub.evidence import Rosters, read_evidence
 from waypost.hub.round_results import list_results
@@ -68,12 +68,13 @@ def build(
     trustee_key = settings.read_trustee(place.trustee).signing_key
     former = _number_in(folder, key.public, trustee_key)
     now_ms = time.time_ns() // 1_000_000
-    with open_engine(settings.database_url(place, settings.read_settings(place))).begin() as connection:
+    engine = open_engine(settings.database_url(place, settings.read_settings(place)))
+    with reading(engine) as connection:
         evidence, broken = read_evidence(Rosters(connection, key.public, trustee_key), day)
         if broken:
             raise SettingsError(f"{len(broken)} stored facts do not verify", hint="waypost-hub compliance names them")
         given = building.Ingredients(
-            number=(connection.scalar(select(func.max(schema.releases.c.number))) or 0) + 1,
+            number=_next_number(connection),
             as_of=day,
             notice=notice,
             evidence=evidence,
@@ -83,10 +84,11 @@ def build(
             hub_key=key.public,
             trustee_key=trustee_key,
         )
-        edition = building.make_edition(given)
-        files = building.make_files(edition)
-        previous = bytes.fromhex(given.past[0].digest) if given.past else b""
-        manifest = building.make_manifest(edition, files, previous, key, now_ms)
+    edition = building.make_edition(given)
+    files = building.make_files(edition)
+    previous = bytes.fromhex(given.past[0].digest) if given.past else b""
+    manifest = building.make_manifest(edition, files, previous, key, now_ms)
+    with engine.begin() as connection:
         _record(connection, given.number, day, manifest.SerializeToString(), now_ms)
     put_release(folder, files, manifest.SerializeToString(), former=former)
     typer.echo(f"Release {given.number} as of {day}: {len(files)} files in {folder}; open {folder / 'index.html'}")
@@ -172,7 +174,13 @@ def _number_in(folder: Path, hub_key: bytes, trustee_key: bytes) -> int | None:
     return open_manifest(read_manifest(folder), hub_key=hub_key, trustee_key=trustee_key).number
 
 
+def _next_number(connection: Connection) -> int:
+    return (connection.scalar(select(func.max(schema.releases.c.number))) or 0) + 1
+
+
 def _record(connection: Connection, number: int, day: date, manifest: bytes, now_ms: int) -> None:
+    if _next_number(connection) != number:
+        raise SettingsError("another release was built meanwhile", hint="build again: it follows that one")
     row = {"number": number, "as_of": day.isoformat(), "built_at_ms": now_ms, "manifest": manifest}
     connection.execute(insert(schema.releases).values(row))
     digest = hashlib.sha256(parse_envelope(manifest).payload).digest()
