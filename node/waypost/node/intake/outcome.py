@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Fate(StrEnum):
     REJECTED = "rejected"
 
 
+_PLACE = re.compile(r"line \d+ of .*(?=, which says otherwise)")
 _KINDS: dict[type, FileKind] = {
     OfficerRow: FileKind.OFFICERS,
     EmploymentRow: FileKind.EMPLOYMENT,
@@ -77,7 +79,7 @@ class Outcome:
         kind = self.kinds[file]
         if kind is not None:
             self.parts[file, kind, Fate.REJECTED] += 1
-        self.reasons.update({str(problem) for problem in problems if len(self.reasons) < UNKNOWN_VALUES_MAX})
+        self.reasons.update({_PLACE.sub("an earlier row", str(problem)) for problem in problems})
         self.pending.append(Rejection(self.names[file], source, problems, held))
 
     def note_unknown(self, values: Iterable[tuple[str, str]], agency: str = "") -> None:
