@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.rule import Rule
 from rich.table import Table
 
+from waypost.hub.demo.errors import DemoError
 from waypost.hub.demo.exhibit import occurrences, tables
 from waypost.hub.demo.federation import Federation
 
@@ -22,11 +25,24 @@ APPLICANT: Final = (
 )
 """The applicant of the story: a married name, and both the given name and the former surname misspelt."""
 
+BOARD: Final = "NV9900900"
+REVOKED: Final = "NVPOST-2020-17"
+VOID: Final = (
+    *("records", "void", REVOKED, "--overturned", "--by", "NVPOST-3"),
+    *("--reason", "overturned by the district court"),
+)
+"""The POST board that revoked her certificate, and what it does when a court undoes that."""
+
 NOBODY: Final = (
     *("check", "--family", "Featherstone", "--given", "Marisol", "--middle", "Ines", "--dob", "1994-10-02"),
     *("--purpose", "hiring", "--authorization", "HP-2026-0143", "--by", "HP-BG-07", "--wait", "60s"),
 )
 """An applicant whom no member knows."""
+
+_NOTICE_TIMEOUT_S: Final = 60.0
+"""A notice takes about two seconds; on a very busy machine ten times that."""
+
+_POLL_S: Final = 0.5
 
 SECRETS: Final = (
     "Whitfield",
@@ -45,6 +61,7 @@ def tell(federation: Federation, console: Console) -> None:
     """Run the story from the founding to the end; the processes stay up for the caller to stop."""
     found(federation, console)
     _ask(federation, console, "An applicant with a past", _APPLICANT_WORDS, APPLICANT)
+    _void(federation, console)
     _ask(federation, console, "An applicant without one", _NOBODY_WORDS, NOBODY)
     _open_up(federation, console)
 
@@ -53,6 +70,10 @@ _APPLICANT_WORDS: Final = (
     "Harbor Point (California) considers an applicant. She gives her married name, Whitfield, and says that she was a "
     "Delacroix before; the investigator mistypes both. Two agencies and a POST board in other states knew her. "
     "The hub does not learn who is meant: it sees 96 tokens, and which members they point to."
+)
+_VOID_WORDS: Final = (
+    "A court overturns the revocation. The board voids its record; its node knows from its own log of disclosures who "
+    "had received it, and tells them. Nobody else learns of it."
 )
 _NOBODY_WORDS: Final = "The same question about somebody whom no member knows. No node is contacted at all."
 
@@ -115,6 +136,27 @@ def _ask(federation: Federation, console: Console, title: str, words: str, argum
     console.print(f"[dim]$ waypost-node {_shown(arguments)}[/dim]\n", soft_wrap=True)
     done = federation.node(ASKER, *arguments)
     console.print(done.stdout.rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _void(federation: Federation, console: Console) -> None:
+    _heading(console, "The record falls on appeal", _VOID_WORDS)
+    _run(federation, console, BOARD, VOID)
+    deadline = time.monotonic() + _NOTICE_TIMEOUT_S
+    while federation.status(BOARD)["notices_undelivered"]:
+        if time.monotonic() > deadline:
+            raise DemoError("the notice was not acknowledged", hint=f"see {federation.folder}")
+        time.sleep(_POLL_S)
+    _run(federation, console, BOARD, ("notices",))
+    _run(federation, console, ASKER, ("notices",))
+    again = json.loads(federation.node(ASKER, *APPLICANT, "--json").stdout)
+    kept = sorted(record["record_key"] for each in again["candidates"] for record in each["records"])
+    console.print(f"A new check of the same applicant shows {', '.join(kept)}, and no longer {REVOKED}.")
+
+
+def _run(federation: Federation, console: Console, ori: str, arguments: tuple[str, ...]) -> None:
+    console.print(f"[dim]{ori} $ waypost-node {_shown(arguments)}[/dim]", soft_wrap=True)
+    console.print(federation.node(ori, *arguments).stdout.rstrip(), markup=False, highlight=False, soft_wrap=True)
+    console.print()
 
 
 def _shown(arguments: tuple[str, ...]) -> str:
