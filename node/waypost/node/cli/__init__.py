@@ -13,7 +13,6 @@ from waypost.node.cli import (
     credential,
     disclosures,
     import_,
-    import_watch,
     keys,
     log,
     notices,
@@ -44,7 +43,6 @@ app = typer.Typer(
 _MODULES = (
     process,
     import_,
-    import_watch,
     batches,
     officers,
     quality,

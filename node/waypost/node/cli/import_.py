@@ -39,9 +39,9 @@ ProfileOption = Annotated[
 
 def register(root: typer.Typer) -> None:
     """Add the commands."""
-    from waypost.node.cli import import_agencies, import_inspect, import_profiles
+    from waypost.node.cli import import_agencies, import_inspect, import_profiles, import_watch
 
-    for module in (import_inspect, import_profiles, import_agencies):
+    for module in (import_inspect, import_profiles, import_agencies, import_watch):
         module.register(app)
     root.add_typer(app, name="import")
 
@@ -73,7 +73,7 @@ def import_files(
     from waypost.node.settings import agencies_path, open_keys, open_store, rejects_path
 
     wishes, windows = Wishes(name, complete, accept_change), read_windows(home)
-    readers = _readers(files, profile, agencies_path(home))
+    readers = readers_of(files, profile, agencies_path(home))
     with open_store(home, open_keys(home, passphrase_file)) as store, _progress(shown=not as_json) as progress:
         report = intake.import_tables(
             store,
@@ -86,14 +86,15 @@ def import_files(
             wishes=wishes,
             progress=progress,
         )
-        guesses = _note_agencies(home, report, store)
+        guesses = note_agencies(home, report, store)
     if as_json:
         typer.echo(json.dumps(import_report.facts(report), indent=2))
     else:
         import_report.show(report, agencies_path(home), guesses)
 
 
-def _readers(files: list[Path], profile: str, agencies: Path) -> list[RowReader]:
+def readers_of(files: list[Path], profile: str, agencies: Path) -> list[RowReader]:
+    """What reads these files: by the profile, or, without one, as canonical files."""
     from waypost.node import intake
     from waypost.node.intake.agencies import oris, read_agencies
     from waypost.node.intake.profiles import load_profile
@@ -107,7 +108,7 @@ def _readers(files: list[Path], profile: str, agencies: Path) -> list[RowReader]
     return readers
 
 
-def _note_agencies(home: Path, report: ImportReport, store: Store) -> Mapping[str, str]:
+def note_agencies(home: Path, report: ImportReport, store: Store) -> Mapping[str, str]:
     """Add the names that the import met to the table of agencies; the guesses of those without ORI."""
     from waypost.node.intake.agencies import read_agencies, with_found, write_agencies
     from waypost.node.settings import agencies_path

@@ -1,4 +1,4 @@
-"""`waypost-node watch-folder`: nightly exports, imported as they come."""
+"""`waypost-node import watch`: nightly exports, imported as they come."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from waypost.node.store import Store
 
 
-def register(root: typer.Typer) -> None:
+def register(app: typer.Typer) -> None:
     """Add the command."""
-    root.command("watch-folder")(watch_folder)
+    app.command("watch")(watch_folder)
 
 
 def watch_folder(
     folder: Annotated[Path, typer.Argument(help="Where the exports are put; done/ and failed/ are made in it.")],
     home: HomeOption,
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="PROFILE", help="A profile's name, or the .toml file of your own.")
+    ] = "",
     once: Annotated[bool, typer.Option("--once", help="Import what is there, and end: for cron or a timer.")] = False,
     settle: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds without change until a file is whole.")] = 5,
     every: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 10,
@@ -51,7 +54,7 @@ def watch_folder(
     failed = False
     with watched.alone(), open_store(home, keys) as store:
         wishes = Wishes(complete=complete)
-        for taken in _looks(watched, store, home, wishes, ended, once=once, settle=settle, every=every):
+        for taken in _looks(watched, store, (home, profile), wishes, ended, once=once, settle=settle, every=every):
             failed = failed or bool(taken.error)
             _tell(taken, as_json=as_json)
     if once and failed:
@@ -61,7 +64,7 @@ def watch_folder(
 def _looks(
     folder: Folder,
     store: Store,
-    home: Path,
+    shape: tuple[Path, str],
     wishes: Wishes,
     ended: threading.Event,
     *,
@@ -82,7 +85,7 @@ def _looks(
                 yield folder.take(
                     names,
                     imported_as=store.batches.newest_with,
-                    bring_in=lambda paths: _import(paths, store, home, wishes),
+                    bring_in=lambda paths: _import(paths, store, *shape, wishes),
                     now=datetime.now(UTC),
                 )
             except StoreError as error:  # not the files' fault: they stay
@@ -94,20 +97,22 @@ def _looks(
         ended.wait(min(settle, every) if seen else every)
 
 
-def _import(paths: Sequence[Path], store: Store, home: Path, wishes: Wishes) -> int:
+def _import(paths: Sequence[Path], store: Store, home: Path, profile: str, wishes: Wishes) -> int:
     from waypost.node import intake
+    from waypost.node.cli.import_ import note_agencies, readers_of
     from waypost.node.due_process import read_windows
-    from waypost.node.settings import rejects_path
+    from waypost.node.settings import agencies_path, rejects_path
 
     report = intake.import_tables(
         store,
-        [reader for path in paths for reader in intake.canonical(intake.Source.of_path(path))],
+        readers_of(list(paths), profile, agencies_path(home)),
         rejects_folder=rejects_path(home),
         at_ms=time.time_ns() // 1_000_000,
         today=datetime.now().astimezone().date(),
         windows=read_windows(home),
         wishes=wishes,
     )
+    note_agencies(home, report, store)
     return report.batch
 
 

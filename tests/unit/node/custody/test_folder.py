@@ -125,7 +125,7 @@ def test_a_night_is_imported_once_and_a_question_sets_it_aside(desk: Desk) -> No
     officers = [{"officer_key": f"A-{number}"} for number in range(60)]
     (folder / "officers.csv").write_bytes(csv_of(FileKind.OFFICERS, *officers))
     (folder / "employment.csv").write_bytes(csv_of(FileKind.EMPLOYMENT, {}))
-    once = ("watch-folder", folder, "--once", "--settle", "0.1", "--complete")
+    once = ("import", "watch", folder, "--once", "--settle", "0.1", "--complete")
     (taken,) = [json.loads(line) for line in desk.run(*once, "--json").stdout.splitlines()]
     assert (taken["batch"], taken["files"]) == (1, ["employment.csv", "officers.csv"])
     (folder / "officers.csv").write_bytes(csv_of(FileKind.OFFICERS, *officers))
@@ -141,7 +141,7 @@ def test_a_night_is_imported_once_and_a_question_sets_it_aside(desk: Desk) -> No
 def test_a_watch_ends_on_sigterm_and_has_imported_what_came(desk: Desk) -> None:
     folder = desk.home.parent / "exports"
     folder.mkdir()
-    command: list[str | Path] = [NODE, "watch-folder", folder, "--settle", "0.1", "--every", "0.1"]
+    command: list[str | Path] = [NODE, "import", "watch", folder, "--settle", "0.1", "--every", "0.1"]
     running = subprocess.Popen(command, env=desk.environment, stdout=subprocess.PIPE, text=True)
     try:
         (folder / "officers.csv").write_bytes(csv_of(FileKind.OFFICERS, {}))
