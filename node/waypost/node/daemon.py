@@ -146,7 +146,7 @@ class Daemon:
             await node.threads.in_store(
                 lambda now=moment_ms, day=today: terms.lapse(node.store, day, now)  # type: ignore[misc]
             )
-            await node.threads.in_store(lambda: scrubbing.scrub(node.store))
+            await node.threads.in_store(lambda: scrubbing.scrub_if_free(node.store))
             await asyncio.sleep(_HOUSEKEEPING_INTERVAL_S)
 
 

@@ -115,7 +115,7 @@ def run(store: Store, rules: Rules, *, rejects: Path, today: date, now_ms: int) 
         store.audit.add(AuditEntry(now_ms, Event.RETENTION_RUN, _STAFF, detail))
         if planned.records or any(found.entries for found in planned.logs.values()):
             scrubbing.note_due(store)
-    scrubbing.scrub(store)
+    scrubbing.scrub_if_free(store)
     return planned
 
 

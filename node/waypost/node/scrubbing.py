@@ -6,9 +6,13 @@ command itself or by the daemon within the hour, so that a crash in between is m
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
+from waypost.node.errors import StoreError
 from waypost.node.store import Store
+
+_log = logging.getLogger("waypost.node")
 
 SCRUB_DUE: Final = "scrub-due"
 """State entry: rows were deleted for good, and the file has not been rewritten since."""
@@ -25,4 +29,14 @@ def scrub(store: Store) -> bool:
         return False
     store.scrub()
     store.state.set(SCRUB_DUE, 0)
+    return True
+
+
+def scrub_if_free(store: Store) -> bool:
+    """The same; while another process uses the file, it stays due, and that is all. Whether nothing is due any more."""
+    try:
+        scrub(store)
+    except StoreError as error:
+        _log.warning("deleted rows are not scrubbed out of the database file yet: %s", error)
+        return False
     return True

@@ -178,6 +178,19 @@ def test_a_crash_before_the_scrubbing_is_mended_by_the_next_one(world: World) ->
     assert SECRET.encode() not in _bytes_of(world.folder)
 
 
+def test_scrubbing_waits_for_another_process_and_stays_due_meanwhile(world: World) -> None:
+    _expunge(world)
+    store = world.owner.store
+    store._database._db.execute("PRAGMA busy_timeout = 50")
+    with sqlite3.connect(world.folder / "owner.db") as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM officers").fetchone()
+        assert not scrubbing.scrub_if_free(store)
+        reader.rollback()
+    assert scrubbing.scrub_if_free(store)
+    assert SECRET.encode() not in _bytes_of(world.folder)
+
+
 def test_an_officer_of_whom_nothing_else_is_held_is_forgotten_with_his_tokens(tmp_path: Path) -> None:
     world = World(tmp_path, replace(RECORD, summary=SECRET))
     store = world.owner.store

@@ -111,8 +111,9 @@ def expunge(
             rejects=settings.rejects_path(home),
             now_ms=_now_ms(),
         )
-        scrubbing.scrub(store)
-    typer.echo(f"{record_key}: expunged, and scrubbed out of the database file.{_told(changed)}")
+        scrubbed = scrubbing.scrub_if_free(store)
+    how = "scrubbed out of the database file" if scrubbed else "to be scrubbed out of the file by the running node"
+    typer.echo(f"{record_key}: expunged, and {how}.{_told(changed)}")
     typer.echo("Backups of the node's home still hold it: destroy or replace them.")
 
 
