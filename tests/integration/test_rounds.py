@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sqlite3
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.parties import commands
 from tests.parties.counting import CountingMember, closing, counting_member
-from tests.parties.federation import Federation, running, wait_until
+from tests.parties.federation import Federation, Process, running, wait_until
 
 from waypost.crypto.envelope import parse_envelope
 from waypost.crypto.shares import pack
@@ -23,6 +25,10 @@ from waypost.v1 import round_pb2
 MEMBERS, DEAD = 50, 10
 MEASURE = "officers-trained"
 STATES = ("CA", "NV")
+
+
+ANY_VECTOR = re.compile(rb"\x6a\x00{5}..\x4c\x00{5}", re.DOTALL)
+"""The bytes that the vectors of all members have in common: 7,000,003 is 0x6acfc3, and 5,000,011 is 0x4c4b4b."""
 
 
 def trained(number: int) -> tuple[int, int]:
@@ -115,18 +121,46 @@ def test_attack_reading_everything_that_hub_and_trustee_hold_shows_no_members_co
     wait_state(federation, facts["round"], "done")
     true_totals = tuple(sum(each.trained[place] for each in members) for place in (0, 1))
     secrets = [each.trained for each in members] + [true_totals]
+    assert all(ANY_VECTOR.search(pack(each.trained)) for each in members)
     result = result_of(federation, facts["round"])
     noisy = tuple(cell.total for cell in result.cells)
     for party in ("hub", "trustee"):
         held = b"".join(path.read_bytes() for path in (federation.folder / party).rglob("*") if path.is_file())
         held += (federation.folder / f"{party}.log").read_bytes()
         assert traces(held, *secrets) == [], party
+        memory = memory_of(federation.hub if party == "hub" else federation.trustee)
+        assert (b"officers-trained" in memory) or party == "trustee"  # the search itself works
+        assert not ANY_VECTOR.search(memory), party
+        assert struct.pack("<QQ", *true_totals) not in memory, party
         if party == "hub":
             assert traces(held, noisy)  # the search itself works: the noisy total is there
+    wire = b"".join(seen.data for seen in list(federation.trustee_relay.seen))
+    assert trustee_half_of(federation, facts["round"]) in wire  # the search itself works
+    assert traces(wire, *secrets) == []
     # The two halves that crossed the wire or lie on a disk are unlike each other's and any total's.
     hub_half, trustee_half, answers = halves(federation, facts["round"])
     assert pack(true_totals) not in {hub_half, trustee_half}
     assert not answers  # shares are deleted when the round is done
+
+
+def memory_of(party: Process) -> bytes:
+    """Everything that the process may write to: its heap, its stacks, freed blocks included."""
+    assert party.process is not None
+    folder, found = Path(f"/proc/{party.process.pid}"), bytearray()
+    with (folder / "mem").open("rb", buffering=0) as memory:
+        for line in (folder / "maps").read_text().splitlines():
+            span, mode, *_ = line.split()
+            if mode.startswith("rw"):
+                first, last = (int(place, 16) for place in span.split("-"))
+                memory.seek(first)
+                with contextlib.suppress(OSError):  # a region of the kernel's
+                    found += memory.read(last - first)
+    return bytes(found)
+
+
+def trustee_half_of(federation: Federation, round_id: str) -> bytes:
+    half: bytes = row(federation, round_id, "trustee_half")[0]
+    return half
 
 
 def traces(data: bytes, *numbers: tuple[int, ...]) -> list[int]:
@@ -134,7 +168,9 @@ def traces(data: bytes, *numbers: tuple[int, ...]) -> list[int]:
     found = []
     for number in {number for each in numbers for number in each}:
         forms = (struct.pack("<Q", number), struct.pack(">Q", number), b"\x10" + varint(number))
-        if any(form in data for form in forms) or re.search(rb"(?<!\d)%d(?!\d)" % number, data):
+        digits = b"%d" % number
+        as_text = digits in data and re.search(rb"(?<![\da-f])%d(?![\da-f])" % number, data)
+        if any(form in data for form in forms) or as_text:
             found.append(number)
     return found
 
@@ -223,3 +259,27 @@ def test_a_member_whose_policy_declines_is_named_with_the_policy(
     result = result_of(federation, facts["round"])
     assert [(each.ori, each.reason) for each in result.absent] == [(own[0].ori, "no-counts")]
     assert_within_noise(result, own[1:])
+
+
+def test_a_nodes_process_killed_in_a_round_answers_it_once_when_it_is_back(
+    federation: Federation, members: list[CountingMember]
+) -> None:
+    node = federation.node("OR9900001")
+    stated = ("programme", "set", "trained_de_escalation", "4242", "--by", "A. Custodian", "--as-of", "2020-01-01")
+    assert node.command_line(*stated).returncode == 0
+    node.kill()
+    facts = start(federation, "2026-04")
+    wait_state(federation, facts["round"], "open")
+    for each in members:
+        each.answer()
+    node.launch()
+    wait_until(lambda: node.store.rounds.newest(1), f"the node did not answer: {node.log.read_text()}")
+    node.kill()
+    node.start()
+    wait_state(federation, facts["round"], "done", "failed")
+    result = result_of(federation, facts["round"])
+    assert node.ori in result.participants
+    total = sum(each.trained[1] for each in members) + 4242
+    assert abs(result.cells[1].total - total) < 7 * result.noise_deviation
+    assert len(node.store.rounds.newest(10)) == 1
+    assert "answered" in node.command_line("rounds").stdout

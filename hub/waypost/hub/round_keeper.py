@@ -53,8 +53,8 @@ class RoundKeeper:
             try:
                 await self.turn()
                 await asyncio.sleep(ROUND_POLL_S)
-            except TrusteeUnavailable as error:
-                _log.warning("rounds wait: %s", error)
+            except (TrusteeUnavailable, KeystoreError) as error:
+                _log.warning("rounds wait: %s (%s)", error, error.hint)
                 await asyncio.sleep(ROUND_RETRY_S)
             except Exception:  # noqa: BLE001 - one round's trouble must not end the others
                 _log.exception("rounds wait")

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ from waypost.v1 import envelope_pb2, round_pb2
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_log = logging.getLogger("waypost.trustee")
 _ID_BYTES: Final = 16
 _KEY_PREFIX: Final = "round-"
 
@@ -191,7 +193,7 @@ class RoundDesk:
                 self._store.audit(now_ms, Event.ROUND_CLOSED, round_id.hex(), detail)
             elif not hmac.compare_digest(held.close, closing.close_payload):  # another call was faster
                 raise Refused("closed-before", "the round was closed with other participants before")
-        self._keystore.remove(_key_name(round_id))
+        self._destroy(_key_name(round_id))
         return self._partial_sum(held, now_ms)
 
     def _partial_sum(self, held: HeldRound, now_ms: int) -> envelope_pb2.Envelope:
@@ -226,7 +228,13 @@ class RoundDesk:
                     self._abandon(held, "expired", now_ms)
         for name in self._keystore.names():
             if name.startswith(_KEY_PREFIX) and not self._needs_key(bytes.fromhex(name.removeprefix(_KEY_PREFIX))):
-                self._keystore.remove(name)  # we died between closing and destroying it
+                self._destroy(name)  # we died between closing and destroying it
+
+    def _destroy(self, name: str) -> None:
+        try:
+            self._keystore.remove(name)
+        except KeystoreError as error:  # the passphrase was changed meanwhile; `tidy` tries again after a restart
+            _log.warning("the key of a round is still there: %s", error)
 
     def _needs_key(self, round_id: bytes) -> bool:
         held = self._store.rounds.get(round_id)
@@ -240,7 +248,7 @@ class RoundDesk:
             else:
                 self._store.rounds.put(replace(held, state=RoundState.ABANDONED))
                 self._store.audit(now_ms, Event.ROUND_ABANDONED, held.round_id.hex(), why)
-        self._keystore.remove(_key_name(held.round_id))
+        self._destroy(_key_name(held.round_id))
 
     def _signed_round(self, round_id: bytes) -> HeldRound:
         held = self._store.rounds.get(round_id)
