@@ -398,10 +398,13 @@ _CONDUCT_SHARE: Final = 0.03
 
 
 def write(folder: Path, *, sizes: Sequence[int], applicants: int, seed: int, model: ErrorModel = STATED) -> None:
-    """Write a federation's files: one member per size. Seven of ten applicants are officers of a member."""
+    """Write a federation's files: one member per size. Seven of ten applicants are officers of another than the first,
+    which is the one that asks.
+    """
     population = Population(seed, model)
     total, planted_count = sum(sizes), applicants * 7 // 10
-    chosen = set(population.rng.sample(range(total), planted_count))
+    asker = sizes[0] if len(sizes) > 1 else 0  # nobody asks the hub about its own officers
+    chosen = set(population.rng.sample(range(asker, total), planted_count))
     planted: list[tuple[Person, str, str, Planted]] = []
     people = population.people(total)
     folder.mkdir(parents=True, exist_ok=True)
