@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -69,11 +71,9 @@ class HubClient:
         """HubService.ListRegistered, all messages together."""
         tokens: list[bytes] = []
         request = hub_service_pb2.ListRegisteredRequest(epoch=epoch, buckets=buckets)
-        try:
+        with _failures_told():
             async for response in self.stub.ListRegistered(request, timeout=CALL_TIMEOUT_S):
                 tokens.extend(_readable(response).tokens)
-        except aio.AioRpcError as error:
-            raise told(error) from error
         return tokens
 
     async def submit_check(self, request: hub_service_pb2.SubmitCheckRequest) -> envelope_pb2.Envelope:
@@ -104,10 +104,26 @@ class HubClient:
 
 async def _answered(call: Awaitable[_Response]) -> _Response:
     """What a call gives; Refused or LinkError when it fails."""
-    try:
+    with _failures_told():
         return _readable(await call)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Failures of a call as Refused or LinkError.
+
+    When a link ends its channel is closed, and gRPC cancels the calls on it: that is the world's fault like any other
+    lost connection, and must not look as if the task that waits had been cancelled itself.
+    """
+    try:
+        yield
     except aio.AioRpcError as error:
         raise told(error) from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise LinkError("the connection to the hub has ended", hint="the node tries again by itself") from None
 
 
 def _readable(response: _Response | None) -> _Response:
