@@ -281,6 +281,14 @@ def test_one_dispute_is_open_at_a_time_and_resolving_it_must_be_true(store: Stor
     assert [kept.outcome for kept in store.statements.disputes(KEY)] == ["voided", ""]
 
 
+def test_disputes_that_nobody_resolved_in_time_are_counted(store: Store) -> None:
+    disputing.open_dispute(store, KEY, "wrong officer", TODAY, staff="IA-3", now_ms=NOW_MS)
+    assert store.statements.overdue_count(TODAY + timedelta(days=30)) == 0
+    assert store.statements.overdue_count(TODAY + timedelta(days=31)) == 1
+    disputing.resolve_dispute(store, KEY, Outcome.STANDS, TODAY, staff="IA-3", now_ms=NOW_MS)
+    assert store.statements.overdue_count(TODAY + timedelta(days=31)) == 0
+
+
 def test_a_shorter_window_needs_the_law_that_says_so(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     assert read_windows(tmp_path) == Windows()

@@ -121,6 +121,7 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
             "policies": policy_state(store, home),
             "outbox": store.outbox.count(),
             "notices_undelivered": store.notices.undelivered_count(),
+            "disputes_overdue": store.statements.overdue_count(datetime.now(UTC).date()),
             "attestation": _attestation(store),
             "checks_open": len(store.checks.in_states(asking.OPEN_STATES)),
             "trouble": store.state.get(running.TROUBLE_STATE),

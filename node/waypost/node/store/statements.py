@@ -54,6 +54,11 @@ class StatementRepository:
         )
         return changed == 1
 
+    def overdue_count(self, today: date) -> int:
+        """How many open disputes are past the day by which they had to be resolved."""
+        opened = (Dispute(kept.opened_on) for kept in self.disputes() if kept.resolved_on is None)
+        return sum(dispute.overdue(today) for dispute in opened)
+
     def disputes(self, record_key: str | None = None) -> list[KeptDispute]:
         """Every dispute, or those of one record, in the order they were opened."""
         where, values = ("", ()) if record_key is None else ("WHERE record_key = ? ", (record_key,))
