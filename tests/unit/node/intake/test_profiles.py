@@ -201,6 +201,22 @@ def test_a_row_an_allegation_brings_each_of_its_officers(store: Store, tmp_path:
     assert (found.officer_key, found.record.amount_cents) == ("B-2", 150_050)
 
 
+def test_a_city_among_the_defendants_is_nobody(store: Store, tmp_path: Path) -> None:
+    profile = """
+        profile = "suits"
+        [officers]
+        officer_key = { digest_of = ["defendants"] }
+        full_name = { column = "defendants", order = "given-first" }
+        [split]
+        columns = ["defendants"]
+        by = [", and ", ", "]
+        drop = "city of .*"
+    """
+    rows = [("1", "Ann Larkin, Bo Hale, and City of Testburg"), ("2", "City of Testburg")]
+    report = _load(store, tmp_path, rows, profile, header=("no", "defendants"))
+    assert (report.tally(), report.tally(FileKind.OFFICERS)) == (Tally(new=1, rejected=1), Tally(new=2))
+
+
 def test_attack_lists_of_different_lengths_are_not_matched_up(store: Store, tmp_path: Path) -> None:
     row = ("C-1", "Larkin, Ann | Hale, Bo | Boyd, Al", "1|2", "sustained", "")
     report = _load(store, tmp_path, [row], ALLEGATIONS, header=ALLEGATION_HEADER)

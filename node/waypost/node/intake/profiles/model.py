@@ -115,6 +115,8 @@ class Split:
 
     columns: tuple[str, ...]
     by: tuple[str, ...]
+    drop: str = ""
+    """A regular expression of items that are nobody: a city among the defendants."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class ProfileReader:
         self._watched = [column for column in table.columns if normal(column) in self._read]
         self._watched_at = [at for at, name in enumerate(self._names) if name in self._read]
         by = profile.split.by if profile.split else ()
+        drop = profile.split.drop if profile.split else ""
+        self._nobody = re.compile(drop, re.IGNORECASE) if drop else None
         self._separators = re.compile("|".join(map(re.escape, by)))
         self._brings = any(section.kind is FileKind.OFFICERS for section in profile.sections)
 
@@ -197,7 +199,8 @@ class ProfileReader:
         return rows
 
     def _items(self, text: str) -> list[str]:
-        return [item.strip() for item in self._separators.split(text) if item.strip()] or [""]
+        items = [item.strip() for item in self._separators.split(text) if item.strip()]
+        return [item for item in items if not (self._nobody and self._nobody.fullmatch(item))] or [""]
 
     def _kept(self, row: _Row) -> LeftOut | None:
         for condition in self._profile.keep:

@@ -223,11 +223,18 @@ class _Parser:
         if facts is None:
             return None
         table = self._table("split", facts)
-        self._only("split", table, {"columns", "by"})
+        self._only("split", table, {"columns", "by", "drop"})
+        drop = self._text("split.drop", table.get("drop", ""))
+        try:
+            re.compile(drop)
+        except re.error:
+            self.refuse("split.drop", "is no regular expression")
         by = self._texts("split.by", table.get("by", []))
         if not all(by) or not by:
             self.refuse("split", "says not what separates the items")
-        return Split(self._texts("split.columns", table.get("columns", [])), tuple(sorted(by, key=len, reverse=True)))
+        return Split(
+            self._texts("split.columns", table.get("columns", [])), tuple(sorted(by, key=len, reverse=True)), drop
+        )
 
     def _only(self, where: str, facts: Mapping[str, Any], known: set[str] | frozenset[str]) -> None:
         if unknown := sorted(set(facts) - known):
