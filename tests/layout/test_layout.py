@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,16 @@ def test_no_source_root_claims_the_namespace_for_itself(source_root: str) -> Non
     assert namespace.is_dir()
     assert not (namespace / "__init__.py").exists()
     assert not (ROOT / source_root / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("part", ["hub", "trustee"])
+def test_a_program_that_was_installed_without_its_extra_says_so_in_one_line(part: str) -> None:
+    missing = "import sys; sys.modules['sqlalchemy'] = sys.modules['grpc_health'] = None\n"
+    code = f"{missing}sys.argv = ['waypost-{part}', '--help']\nfrom waypost.{part}.__main__ import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if part == "hub":
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            "error: the hub needs sqlalchemy, which is not installed\nhint: install with: pip"
+        )
+    assert "Traceback" not in done.stderr

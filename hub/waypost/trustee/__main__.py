@@ -1,0 +1,20 @@
+"""The program `waypost-trustee`: says so in one line when it was installed without what the trustee needs."""
+
+from __future__ import annotations
+
+from waypost.protocol import shell
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        from waypost.trustee.cli import main as run
+    except ModuleNotFoundError as error:
+        shell.fail(
+            f"the trustee needs {error.name}, which is not installed", "install with: pip install 'waypost[hub]'"
+        )
+    run()
+
+
+if __name__ == "__main__":
+    main()
