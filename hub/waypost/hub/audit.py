@@ -76,7 +76,7 @@ MEANING: dict[Event, str] = {
     Event.INDEX_AGREED: "A member's index is complete and agrees with the hub's; subject: the ORI.",
     Event.INDEX_DIFFERS: "A member's index differs from the hub's; subject: the ORI.",
     Event.WATCHES_CHANGED: "A member left or took back watched tokens; subject: the ORI; detail: how many.",
-    Event.WATCH_HIT: "A watched token was registered; subject: the watcher; detail: how many. Not by whom.",
+    Event.WATCH_HIT: "Watched tokens were registered, and their watcher was told. Neither by whom nor who watches.",
     Event.CHECK_ACCEPTED: "A check was accepted; subject: the asker; detail: digest of the request, number matched.",
     Event.CHECK_REFUSED: "A check was refused; subject: the caller; detail: the reason.",
     Event.ANSWER_ACCEPTED: "An answer was accepted; detail: its digest. Not whose: that would say who matched.",

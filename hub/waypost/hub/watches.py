@@ -105,7 +105,8 @@ def tell(
         hit = _hit(ori, tokens, roster.epoch, key, now_ms).SerializeToString()
         expires_at_ms = now_ms + limits.RECEIPT_LIFETIME_MS
         mailbox.put(connection, ori, MailKind.MESSAGE, _NO_CHECK, hit, expires_at_ms)
-        add_audit(connection, now_ms, Event.WATCH_HIT, ori, f"{len(tokens)} tokens")
+        # Beside the registration that caused it, a name here would say who watches somebody of that member's.
+        add_audit(connection, now_ms, Event.WATCH_HIT, "")
     return frozenset(active)
 
 

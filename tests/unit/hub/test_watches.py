@@ -117,6 +117,14 @@ def test_a_watcher_is_told_the_tokens_that_another_member_registers_and_not_by_w
     assert OTHER.encode() not in hit.SerializeToString()
 
 
+def test_the_audit_does_not_tell_whose_watch_a_registration_met(connection: Connection) -> None:
+    tokens = _tokens()
+    _accept(connection, _registration(add=tokens))
+    _tell(connection, tokens[:3])
+    entries = connection.execute(select(schema.audit).where(schema.audit.c.event == "watch-hit")).all()
+    assert [(entry.subject, entry.detail) for entry in entries] == [("", "")]
+
+
 def test_a_members_own_registration_is_no_news_to_it(connection: Connection) -> None:
     watched = _tokens()
     _accept(connection, _registration(add=watched))
