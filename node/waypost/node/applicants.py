@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from dataclasses import dataclass
 
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
@@ -13,6 +15,8 @@ PURPOSES = {
     "certification": check_pb2.PURPOSE_CERTIFICATION,
     "self": check_pb2.PURPOSE_SELF,
 }
+_TELLING_DIGITS = 5
+"""A number shorter than this is in too many file numbers to tell anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +70,22 @@ def inquiry_from_json(text: str) -> Inquiry:
         content["batch"],
         content["row"],
     )
+
+
+def names_person(reference: str, person: Person) -> bool:
+    """Whether a reference, which travels in the clear, holds a word of the person's names or one of his numbers."""
+    words = {word for name in person.names for part in (name.family, name.given) for word in _words(part)}
+    if any(word in _words(reference) for word in words if len(word) > 1):
+        return True
+    born = str(person.date_of_birth) if person.date_of_birth.full else ""
+    numbers = (_plain(number) for number in (person.ssn, born, *(entry.value for entry in person.identifiers)))
+    return any(len(number) >= _TELLING_DIGITS and number in _plain(reference) for number in numbers)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", text.casefold())
+
+
+def _words(text: str) -> frozenset[str]:
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    return frozenset(re.findall(r"[^\W\d_]+", "".join(char for char in folded if not unicodedata.combining(char))))

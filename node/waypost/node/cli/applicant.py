@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from pathlib import Path
@@ -25,12 +26,27 @@ def authorization_of(authorization: str, purpose: str) -> tuple[str, bytes]:
                 hint="name its file, or your reference to it, with --authorization",
             )
         return "", b""
-    path = Path(authorization)
-    if path.is_file():
-        return path.name[:_REFERENCE_CHARS_MAX], hashlib.sha256(path.read_bytes()).digest()
+    content = _content(authorization)
+    if content is not None:
+        digest = hashlib.sha256(content).digest()
+        # Hub and holders read the reference, and a file may be named after its applicant.
+        return f"file {digest.hex()[:16]}", digest
     if len(authorization) > _REFERENCE_CHARS_MAX or not authorization.isprintable():
         raise CheckError(f"a reference has at most {_REFERENCE_CHARS_MAX} printable characters")
     return authorization, hashlib.sha256(authorization.encode()).digest()
+
+
+def _content(authorization: str) -> bytes | None:
+    """What the file of that name holds; None when it names no file, CheckError when that cannot be read."""
+    from waypost.node.errors import CheckError
+
+    try:
+        path = Path(authorization)
+        return path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise CheckError("the authorization's file cannot be read", hint="check its permissions") from None
 
 
 def staff_of(by: str) -> str:

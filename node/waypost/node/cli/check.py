@@ -150,8 +150,14 @@ class Why:
 
     def inquiry(self, person: Person, batch: str = "", row: int = 0) -> Inquiry:
         """An inquiry about one person."""
-        from waypost.node.applicants import Inquiry
+        from waypost.node.applicants import Inquiry, names_person
+        from waypost.node.errors import CheckError
 
+        if not batch and names_person(self.reference, person):
+            raise CheckError(
+                "the reference to the authorization names the applicant, and the hub reads it",
+                hint="use a file number, or name the authorization's file: only its digest leaves the node",
+            )
         return Inquiry(person, self.purpose, self.reference, self.digest, self.staff, batch, row)
 
 

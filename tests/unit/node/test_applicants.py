@@ -1,0 +1,52 @@
+"""What of an applicant's authorization leaves the node: the hub reads the reference, so it must name nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from waypost.node.applicants import names_person
+from waypost.node.cli.applicant import authorization_of
+from waypost.node.cli.check import Why
+from waypost.node.errors import CheckError
+from waypost.node.persons import Identifier, PartialDate, Person, PersonName
+
+APPLICANT = Person(
+    (PersonName("O'Thornbury-Reyes", "Isolde"), PersonName("Núñez", "Isolde", kind="former")),
+    PartialDate.parse("1988-03-14"),
+    ssn="912345678",
+    identifiers=(Identifier("cert", "NV", "P-40718"),),
+)
+
+
+def test_a_file_named_after_the_applicant_sends_its_digest_and_not_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "Thornbury_Isolde_1988.pdf"
+    path.write_bytes(b"signed")
+    reference, digest = authorization_of(str(path), "hiring")
+    assert digest == hashlib.sha256(b"signed").digest()
+    assert reference == f"file {digest.hex()[:16]}"
+
+
+@pytest.mark.parametrize(
+    "reference", ["HP-2026 Thornbury", "isolde_7", "Reyes", "NUNEZ-1", "case 1988-03-14", "P 40718", "912-34-5678"]
+)
+def test_a_reference_that_names_the_applicant_is_refused(reference: str) -> None:
+    assert names_person(reference, APPLICANT)
+    with pytest.raises(CheckError, match="the hub reads it"):
+        Why("hiring", reference, "BG-7").inquiry(APPLICANT)
+
+
+@pytest.mark.parametrize("reference", ["HP-2026-0142", "A-1", "file 14a5", "O-7", "1988-3"])
+def test_a_file_number_is_a_reference(reference: str) -> None:
+    assert Why("hiring", reference, "BG-7").inquiry(APPLICANT).authorization_reference == reference
+
+
+def test_a_class_is_checked_under_one_reference_even_if_somebody_in_it_bears_that_name() -> None:
+    assert Why("hiring", "Thornbury class", "BG-7").inquiry(APPLICANT, "digest", 1).row == 1
+
+
+def test_a_reference_too_long_for_a_file_name_is_refused_in_words() -> None:
+    with pytest.raises(CheckError, match="at most 100"):
+        authorization_of("x" * 5000, "hiring")
