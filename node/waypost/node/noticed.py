@@ -16,6 +16,7 @@ from typing import Final
 from waypost.crypto.envelope import Verifier, sign
 from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import Header, MemoryReplayStore, header_from_payload, header_to_proto, new_header
+from waypost.crypto.limits import CLOCK_SKEW_MAX_MS
 from waypost.crypto.sealing import SealingContext, open_sealed
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
@@ -59,6 +60,8 @@ def _open(notice: notice_pb2.Notice, header: Header, receiver: Receiver) -> noti
         0 < len(body.record_key) <= KEY_CHARS_MAX
         and body.sequence > 0
         and 0 < len(body.changes) <= limits.NOTICE_CHANGES_MAX
+        and set(body.changes) <= set(notice_pb2.NoticeChange.values()[1:])
+        and 0 < body.changed_at_ms <= receiver.now_ms + CLOCK_SKEW_MAX_MS
         and body.standing in notice_pb2.Standing.values()
         and body.standing != notice_pb2.STANDING_UNSPECIFIED
         and len(body.reason) <= limits.REASON_CHARS_MAX

@@ -182,7 +182,7 @@ def notice_facts(notice: ReceivedNotice) -> dict[str, Any]:
         "owner": notice.owner,
         "record_key": notice.record_key,
         "standing": standing_word(body),
-        "changes": [wire.word(notice_pb2.NoticeChange.Name(each), "NOTICE_CHANGE_") for each in body.changes],
+        "changes": [wire.word(notice_pb2.NoticeChange, each) for each in body.changes],
         "version": body.version,
         "told_version": body.told_version,
         "reason": body.reason,
@@ -195,7 +195,7 @@ def notice_facts(notice: ReceivedNotice) -> dict[str, Any]:
 
 def standing_word(body: notice_pb2.NoticeBody) -> str:
     """How a record stands now, in one word."""
-    return wire.word(notice_pb2.Standing.Name(body.standing), "STANDING_")
+    return wire.word(notice_pb2.Standing, body.standing)
 
 
 def dispute_words(record: record_pb2.ConductRecord) -> str:
@@ -209,12 +209,12 @@ def dispute_words(record: record_pb2.ConductRecord) -> str:
 
 def conduct_word(record: record_pb2.ConductRecord) -> str:
     """A record's kind in words."""
-    return wire.word(record_pb2.ConductKind.Name(record.kind), "CONDUCT_KIND_")
+    return wire.word(record_pb2.ConductKind, record.kind)
 
 
 def separation_word(employment: record_pb2.Employment) -> str:
     """How an employment ended, in words; empty while it lasts."""
-    word = wire.word(record_pb2.SeparationKind.Name(employment.separation_kind), "SEPARATION_KIND_")
+    word = wire.word(record_pb2.SeparationKind, employment.separation_kind)
     if word == "unspecified":
         return ""
     return f"{word}, under investigation" if employment.under_investigation else word

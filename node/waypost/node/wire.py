@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Protocol
+
+from google.protobuf.descriptor import EnumDescriptor
 
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 from waypost.node.records import ConductRecord, Employment, Officer
@@ -108,6 +111,19 @@ def _iso(day: date | None) -> str:
     return day.isoformat() if day else ""
 
 
-def word(name: str, prefix: str) -> str:
-    """An enum's name as people read it: "CONDUCT_KIND_TERMINATION" without its prefix is "termination"."""
-    return name.removeprefix(prefix).replace("_", " ").lower()
+class _Enum(Protocol):
+    """A generated enum."""
+
+    DESCRIPTOR: EnumDescriptor
+
+
+def word(enum: _Enum, number: int) -> str:
+    """An enum's value as people read it: CONDUCT_KIND_TERMINATION is "termination"; one that we do not know, "unknown".
+
+    Protobuf passes numbers on that no name stands for. Another member may send one, or speak a later version.
+    """
+    value = enum.DESCRIPTOR.values_by_number.get(number)
+    if value is None:
+        return "unknown"
+    prefix = enum.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return value.name.removeprefix(prefix).replace("_", " ").lower()

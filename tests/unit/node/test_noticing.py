@@ -248,6 +248,7 @@ def _forged(key: SigningKey, sealing: SealingKey, **changes: object) -> envelope
         "changes": [notice_pb2.NOTICE_CHANGE_VOIDED],
         "standing": notice_pb2.STANDING_VOIDED,
         "version": 2,
+        "changed_at_ms": NOW_MS,
     }
     body = notice_pb2.NoticeBody(**{**content, **changes})  # type: ignore[arg-type]
     context = SealingContext(names.SEAL_NOTICE, OWNER, ASKER, header.message_id)
@@ -262,6 +263,10 @@ def _forged(key: SigningKey, sealing: SealingKey, **changes: object) -> envelope
         ({"standing": notice_pb2.STANDING_UNSPECIFIED}, "malformed"),
         ({"standing": 77}, "malformed"),
         ({"changes": []}, "malformed"),
+        ({"changes": [notice_pb2.NOTICE_CHANGE_UNSPECIFIED]}, "malformed"),
+        ({"changes": [77]}, "malformed"),
+        ({"changed_at_ms": 0}, "malformed"),
+        ({"changed_at_ms": 2**62}, "malformed"),
         ({"changes": [notice_pb2.NOTICE_CHANGE_VOIDED] * 17}, "malformed"),
         ({"record_key": ""}, "malformed"),
         ({"record_key": "x" * 101}, "malformed"),

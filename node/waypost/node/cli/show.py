@@ -25,7 +25,7 @@ _MARKS = {
 def show(result: Result, names: dict[str, str], console: Console) -> None:
     """Print a whole result: candidates by confidence, the timeline, the records, and what stood behind it."""
     if result.check.state == "failed":
-        console.print(f"[red]The check was refused.[/red] {result.check.reason}")
+        console.print(f"[red]The check was refused.[/red] {plain(result.check.reason)}")
         return
     for found in result.candidates:
         _candidate(result, found, names, console)
@@ -41,13 +41,16 @@ def _candidate(result: Result, found: FoundCandidate, names: dict[str, str], con
     confidence = found.comparison.confidence.value
     color = _COLORS[confidence]
     title = (
-        f"[{color}]{confidence.upper()}[/{color}]  {_named(found.ori, names)}, officer {found.candidate.officer_key}"
+        f"[{color}]{confidence.upper()}[/{color}]  {_named(found.ori, names)}, "
+        f"officer {plain(found.candidate.officer_key)}"
     )
     console.print(Rule(title, align="left"))
     table = Table("field", "applicant", "their record", "", box=None, padding=(0, 2), show_edge=False)
     for field in found.comparison.fields:
         if field.agreement is not Agreement.UNKNOWN or field.record:
-            table.add_row(field.field, field.applicant or "-", field.record or "-", _MARKS[field.agreement])
+            table.add_row(
+                field.field, plain(field.applicant) or "-", plain(field.record) or "-", _MARKS[field.agreement]
+            )
     console.print(table)
     for record in found.candidate.conduct:
         _record(record, console)
@@ -74,18 +77,19 @@ def _since(result: Result, ori: str, record_key: str, console: Console) -> None:
 
 def _record(record: record_pb2.ConductRecord, console: Console) -> None:
     facts = record.fair_process
-    outcome = f" ({record.force_outcome.replace('_', ' ')})" if record.force_outcome else ""
-    console.print(f"\n  [bold]{conduct_word(record)}[/bold]{outcome}, {record.record_key} v{record.version}")
+    outcome = f" ({plain(record.force_outcome).replace('_', ' ')})" if record.force_outcome else ""
+    console.print(f"\n  [bold]{conduct_word(record)}[/bold]{outcome}, {plain(record.record_key)} v{record.version}")
     console.print(f"    {plain(record.summary)}")
-    happened = f"occurred {record.occurred_on}" if record.occurred_on else "date of occurrence not recorded"
+    happened = f"occurred {plain(record.occurred_on)}" if record.occurred_on else "date of occurrence not recorded"
     amount = f", amount ${record.amount_cents / 100:,.2f}" if record.amount_cents else ""
-    force = f", force: {record.force_type.replace('_', ' ')}" if record.force_type else ""
-    console.print(f"    {happened}{force}{amount}; kept by {record.authority or 'the agency'}")
-    hearing = wire.word(record_pb2.Hearing.Name(facts.hearing), "HEARING_")
-    appeal = wire.word(record_pb2.Appeal.Name(facts.appeal), "APPEAL_")
+    force = f", force: {plain(record.force_type).replace('_', ' ')}" if record.force_type else ""
+    console.print(f"    {happened}{force}{amount}; kept by {plain(record.authority) or 'the agency'}")
+    hearing = wire.word(record_pb2.Hearing, facts.hearing)
+    appeal = wire.word(record_pb2.Appeal, facts.appeal)
     console.print(
-        f"    [dim]fair process: notice {facts.notice_on}, hearing {hearing}, decided {facts.decided_on} by "
-        f"{facts.decided_by}, appeal {appeal}, final {facts.final_on}, officer told {facts.told_on}[/dim]"
+        f"    [dim]fair process: notice {plain(facts.notice_on)}, hearing {hearing}, "
+        f"decided {plain(facts.decided_on)} by {plain(facts.decided_by)}, "
+        f"appeal {appeal}, final {plain(facts.final_on)}, officer told {plain(facts.told_on)}[/dim]"
     )
     if record.HasField("terms"):
         console.print(f"    [dim]terms of the owner's law: {plain(words(record.terms))}[/dim]")
@@ -108,7 +112,7 @@ def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
         return
     table = Table("from", "to", "agency", "rank", "separation", title="Employment", title_justify="left")
     for hired, separated, ori, rank, how in stints:
-        table.add_row(hired, separated or "present", _named(ori, names), rank, how)
+        table.add_row(plain(hired), plain(separated) or "present", _named(ori, names), plain(rank), how)
     console.print(table)
 
 
@@ -116,9 +120,9 @@ def _others(result: Result, names: dict[str, str], console: Console) -> None:
     for ori in result.referrals:
         console.print(f"{_named(ori, names)}: may know the person, but the agreement does not suffice to disclose.")
     for ori, policy in result.declined:
-        console.print(f"{_named(ori, names)}: kept something back under policy {policy}.")
+        console.print(f"{_named(ori, names)}: kept something back under policy {plain(policy)}.")
     for ori, reason in result.refused:
-        console.print(f"[red]{_named(ori, names)}: refused the check ({reason}).[/red]")
+        console.print(f"[red]{_named(ori, names)}: refused the check ({plain(reason)}).[/red]")
     for ori in result.pending:
         console.print(f"[yellow]{_named(ori, names)}: has not answered yet.[/yellow] Its answer is kept when it comes.")
 
@@ -150,4 +154,4 @@ def plain(text: str) -> str:
 
 
 def _named(ori: str, names: dict[str, str]) -> str:
-    return f"{names[ori]} ({ori})" if ori in names else ori
+    return plain(f"{names[ori]} ({ori})" if ori in names else ori)
