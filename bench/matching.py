@@ -209,9 +209,9 @@ def _report(facts: dict[str, Any]) -> None:
 def main() -> None:
     """Measure once; --json prints everything."""
     parser = argparse.ArgumentParser(description="Matching quality of keys, disclosure rule and scoring, in the clear.")
-    parser.add_argument("--officers", type=int, default=2000 if SHORT else 200_000)
-    parser.add_argument("--planted", type=int, default=500 if SHORT else 20_000)
-    parser.add_argument("--strangers", type=int, default=500 if SHORT else 40_000)
+    parser.add_argument("--officers", type=int, default=2000 if SHORT else 20_000)
+    parser.add_argument("--planted", type=int, default=500 if SHORT else 5_000)
+    parser.add_argument("--strangers", type=int, default=500 if SHORT else 5_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", choices=("stated", "harsher"), default="stated")
     parser.add_argument("--json", action="store_true")

@@ -10,6 +10,8 @@
 7. The disclosure log and the outbox are written in the same transaction, before anything leaves.
 8. The answer is sealed to the request's one-time key and padded to ANSWER_BYTES_MIN, so that none and ten records look
    alike to the hub.
+9. A node that asks looks its own records up as well, by the same rules 5 to 7, and nothing of that leaves it: an
+   applicant may come back to where he was.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from google.protobuf.message import DecodeError
 
-from waypost.crypto.envelope import SigningKey, Verified, Verifier, sign
+from waypost.crypto.envelope import SigningKey, Verified, Verifier, parse_envelope, sign
 from waypost.crypto.errors import EnvelopeError, SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, seal
@@ -34,7 +37,16 @@ from waypost.node.policy import Asker, Decision, PolicyEngine
 from waypost.node.policy_facts import PURPOSES, asker_of
 from waypost.node.records import ConductRecord, Officer
 from waypost.node.ruling import Ruling
-from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, ReferralOffer, Store, TokenHit
+from waypost.node.store import (
+    AuditEntry,
+    DisclosedRecord,
+    Disclosure,
+    ReferralOffer,
+    Store,
+    StoredAnswer,
+    StoredCheck,
+    TokenHit,
+)
 from waypost.node.terms import OwnTerms
 from waypost.node.weighing import Verdict, weigh
 from waypost.protocol import limits, names
@@ -91,7 +103,7 @@ def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Ro
         decided = [_decide(officer, agreeing, query, ruling) for officer, agreeing in _group(store, hits)]
         body = check_pb2.AnswerBody(
             candidates=[each.candidate for each in decided if each.candidate is not None],
-            records_as_of_ms=store.state.get_int("records-as-of-ms"),
+            records_as_of_ms=store.imports.last_change_ms(),
         )
         envelope, digest = _sealed(body, query, own, now_ms)
         store.outbox.add(OUTBOX_ANSWER, header.message_id, envelope.SerializeToString(), now_ms)
@@ -104,6 +116,30 @@ def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Ro
             AuditEntry(now_ms, Event.QUERY_ANSWERED, header.sender, f"{len(decided)} weighed, {disclosed} disclosed")
         )
     return True
+
+
+def answer_own(
+    store: Store, check: StoredCheck, tokens: Sequence[bytes], *, own: Self, roster: Roster, now_ms: int, today: date
+) -> None:
+    """Keep, beside the answers to come, what the asking node itself holds (rule 9), within the caller's transaction."""
+    hits = store.tokens.lookup(tokens, roster.epoch)
+    if not hits or own.policies is None:
+        return
+    payload = parse_envelope(check.envelope or b"").payload
+    request, digest = check_pb2.CheckRequest.FromString(payload), hashlib.sha256(payload).digest()
+    query = Query(request, digest, roster.active_member(own.ori), tuple(tokens))
+    ruling = own.ruling(roster, today)
+    decided = [_decide(officer, agreeing, query, ruling) for officer, agreeing in _group(store, hits)]
+    body = check_pb2.AnswerBody(
+        candidates=[each.candidate for each in decided if each.candidate is not None],
+        records_as_of_ms=store.imports.last_change_ms(),
+    )
+    for candidate in body.candidates:
+        candidate.referral_reference = b""  # nobody needs to be asked
+    content = body.SerializeToString()
+    store.checks.add_answer(StoredAnswer(check.id, own.ori, content, b"", now_ms))
+    for each in decided:
+        store.disclosures.add(_entry(each, query, hashlib.sha256(content).digest(), now_ms))
 
 
 def open_query(routed: check_pb2.RoutedQuery, *, roster: Roster, now_ms: int) -> Query:

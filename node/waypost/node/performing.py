@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
-from waypost.node import asking
+from waypost.node import answering, asking
 from waypost.node.applicants import inquiry_from_json
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
@@ -66,8 +68,18 @@ class Performing:
             key=node.key,
             now_ms=now_ms(),
         )
-        await node.threads.in_store(lambda: node.store.checks.update(ready, expected_state=asking.QUEUED))
+        await node.threads.in_store(lambda: self._keep_ready(ready, tokens[:real], roster))
         return ready
+
+    def _keep_ready(self, ready: StoredCheck, tokens: Sequence[bytes], roster: Roster) -> None:
+        """Store the request together with what this node itself holds of the applicant."""
+        node, today = self._node, datetime.now(UTC).date()
+        own = answering.Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
+        with node.store.writing():
+            if node.store.checks.update(ready, expected_state=asking.QUEUED):
+                answering.answer_own(
+                    node.store, ready, tokens, own=own, roster=roster, now_ms=ready.updated_at_ms, today=today
+                )
 
     async def _refused(self, check: StoredCheck, refusal: Refused) -> None:
         node, store, moment_ms = self._node, self._node.store, now_ms()

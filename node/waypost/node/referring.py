@@ -77,7 +77,7 @@ def ask(store: Store, check: StoredCheck, inquiry: Inquiry, ori: str, *, contact
 
 def _offers(answer: StoredAnswer) -> list[bytes]:
     body = check_pb2.AnswerBody.FromString(answer.body)
-    return [each.referral_reference for each in body.candidates if each.verdict == check_pb2.VERDICT_REFERRAL]
+    return [each.referral_reference for each in body.candidates if each.referral_reference]
 
 
 def _request_body(
