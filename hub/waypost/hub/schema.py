@@ -86,6 +86,7 @@ watched: Final = Table(
     Column("token", LargeBinary(16), primary_key=True),
     Column("member_id", Integer, primary_key=True, autoincrement=False),
     Column("expires_at_ms", BigInteger, nullable=False, index=True),
+    Index("watched_by_member", "member_id"),
     sqlite_with_rowid=False,
 )
 """Tokens that members watch: whose each is and until when it is held, and nothing that says which belong together."""

@@ -198,3 +198,9 @@ def test_a_credentialing_body_watches_nobody(connection: Connection) -> None:
     with pytest.raises(Refused) as refused:
         _accept(connection, _registration(BODY, add=_tokens()), ori=BODY)
     assert refused.value.reason == "purpose-not-allowed"
+
+
+def test_counting_a_members_watches_does_not_read_everybody_elses(connection: Connection) -> None:
+    """Every registration counts them: without the index one member's batches hold the hub up for all."""
+    plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN SELECT count(*) FROM watched WHERE member_id = 1").all()
+    assert ["watched_by_member" in str(step) for step in plan] == [True]
