@@ -1,7 +1,8 @@
 """Announcing: when a record may be shared that could not be before, those who watch its officer are to hear of it.
 
-A pointer says only that an officer is known here, and he was before. So his tokens are registered once more, mixed with
-those of others, which changes nothing at the hub but tells it to tell.
+A pointer says only that an officer is known here, and he was before. So his tokens are registered once more, with those
+of others that are announced that day and decoys, which changes nothing at the hub but tells it to tell. The hub can see
+which tokens of such a batch it had already (docs/threat-model.md).
 
 1. A version of a record is announced when section 3(b) admits it, on the first day on which it does, and once.
 2. An officer whose tokens were not made yet needs no announcement: their first registration is one.
