@@ -83,6 +83,10 @@ def run(app: Callable[[], object], expected: tuple[type[Exception], ...]) -> NoR
         app()
     except expected as error:
         fail(str(error), getattr(error, "hint", ""))
+    except OSError as error:
+        if error.filename is None:  # no file that the user named: our fault
+            raise
+        fail(f"{error.filename}: {(error.strerror or 'cannot be used').lower()}", "name another, or look at its owner")
     except KeyboardInterrupt:
         fail("interrupted; nothing that was finished is lost")
     raise SystemExit(0)

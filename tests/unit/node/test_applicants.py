@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from waypost.node.applicants import names_person
-from waypost.node.cli.applicant import authorization_of
+from waypost.node.cli.applicant import authorization_of, names_of, numbers_of, person_of
+from waypost.node.cli.batch import read_applicants
 from waypost.node.cli.check import Why
 from waypost.node.errors import CheckError
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
@@ -50,3 +51,33 @@ def test_a_class_is_checked_under_one_reference_even_if_somebody_in_it_bears_tha
 def test_a_reference_too_long_for_a_file_name_is_refused_in_words() -> None:
     with pytest.raises(CheckError, match="at most 100"):
         authorization_of("x" * 5000, "hiring")
+
+
+@pytest.mark.parametrize(
+    ("family", "other", "cert", "told"),
+    [
+        ("123", [], [], "family name holds no letter"),
+        ("Thornbury\x07", [], [], "family name holds a control character"),
+        ("Thornbury", ["77, 88"], [], "family name holds no letter"),
+        ("Thornbury", [], ["NV:" + "9" * 5000], "cert number is empty, longer than"),
+    ],
+)
+def test_a_detail_that_is_none_is_named_with_its_field(
+    family: str, other: list[str], cert: list[str], told: str
+) -> None:
+    with pytest.raises(CheckError, match=told):
+        person_of(names_of(family, "Isolde", "", "", other), "", "", numbers_of(cert, []))
+
+
+def test_a_batch_file_with_an_open_quotation_mark_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "class.csv"
+    path.write_text('family_name,given_name\n"' + "x" * 140_000, encoding="utf-8")
+    with pytest.raises(CheckError, match="is no CSV"):
+        read_applicants(path)
+
+
+def test_an_empty_batch_file_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "class.csv"
+    path.write_bytes(b"")
+    with pytest.raises(CheckError, match="lacks a column"):
+        read_applicants(path)

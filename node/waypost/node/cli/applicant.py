@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +67,14 @@ def names_of(family: str, given: str, middle: str, suffix: str, others: list[str
 
     if not family or not given:
         raise CheckError("the applicant's name is missing", hint="--family NAME --given NAME, or --batch FILE")
-    names = [PersonName(family.strip(), given.strip(), middle.strip(), suffix.strip())]
+    with _detail():
+        names = [PersonName(family.strip(), given.strip(), middle.strip(), suffix.strip())]
     for other in others:
         former, comma, first = other.partition(",")
         if not comma or not former.strip() or not first.strip():
             raise CheckError(f"{other!r} is not a name", hint='write --other-name "FAMILY, GIVEN"')
-        names.append(PersonName(former.strip(), first.strip(), kind="former"))
+        with _detail():
+            names.append(PersonName(former.strip(), first.strip(), kind="former"))
     return tuple(names)
 
 
@@ -85,24 +89,34 @@ def numbers_of(certs: list[str], officer_ids: list[str]) -> tuple[Identifier, ..
         state, colon, number = cert.partition(":")
         if not colon or not re.fullmatch(r"[A-Za-z]{2}", state) or not number.strip():
             raise CheckError(f"{cert!r} is no certification", hint="write --cert CA:P12345")
-        numbers.append(Identifier("cert", state.upper(), number.strip()))
+        with _detail():
+            numbers.append(Identifier("cert", state.upper(), number.strip()))
     for entry in officer_ids:
         issuer, colon, number = entry.partition(":")
-        numbers.append(
-            Identifier("officer-id", issuer if colon else OFFICER_ID_ISSUER, (number if colon else entry).strip())
-        )
+        with _detail():
+            numbers.append(
+                Identifier("officer-id", issuer if colon else OFFICER_ID_ISSUER, (number if colon else entry).strip())
+            )
     return tuple(numbers)
 
 
 def person_of(names: tuple[PersonName, ...], dob: str, ssn: str, numbers: tuple[Identifier, ...]) -> Person:
     """The applicant; CheckError says which detail is wrong."""
-    from waypost.node.errors import CheckError, RecordError
     from waypost.node.persons import PartialDate, Person
 
     digits = re.sub(r"\D", "", ssn)
-    try:
+    with _detail():
         born = PartialDate.parse(dob)
         last4 = digits if len(digits) == 4 else ""  # noqa: PLR2004 - the last four digits alone
         return Person(names, born, "" if last4 else digits, last4, numbers)
+
+
+@contextmanager
+def _detail() -> Iterator[None]:
+    """What is wrong with a detail of the applicant, as CheckError that names the detail and not its value."""
+    from waypost.node.errors import CheckError, RecordError
+
+    try:
+        yield
     except RecordError as error:
         raise CheckError(f"{error.column.replace('_', ' ')} {error}", hint="correct it and ask again") from error

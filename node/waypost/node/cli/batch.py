@@ -68,8 +68,11 @@ def read_applicants(path: Path) -> tuple[str, dict[int, Person]]:
         text = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise CheckError(f"{path} cannot be read as UTF-8 text", hint="save the file as CSV UTF-8") from None
-    lines = csv.reader(text.splitlines())
-    header = [column.strip() for column in next(lines, [])]
+    try:
+        header, *lines = [*csv.reader(text.splitlines())] or [[]]
+    except csv.Error as error:
+        raise CheckError(f"{path} is no CSV: {error}", hint="look for a quotation mark that is not closed") from None
+    header = [column.strip() for column in header]
     if not set(_REQUIRED) <= set(header):
         raise CheckError(f"{path} lacks a column of {', '.join(_REQUIRED)}", hint="columns are those of officers files")
     absent = [column for column in _OPTIONAL if column not in header]
