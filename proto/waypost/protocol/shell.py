@@ -87,6 +87,8 @@ def run(app: Callable[[], object], expected: tuple[type[Exception], ...]) -> NoR
         if error.filename is None:  # no file that the user named: our fault
             raise
         fail(f"{error.filename}: {(error.strerror or 'cannot be used').lower()}", "name another, or look at its owner")
+    except UnicodeEncodeError:
+        fail("an argument holds bytes that are no UTF-8 text", "look at what was pasted")
     except KeyboardInterrupt:
         fail("interrupted; nothing that was finished is lost")
     raise SystemExit(0)

@@ -25,3 +25,10 @@ def test_an_operating_systems_error_without_a_file_is_our_fault_and_stays_one() 
 
     with pytest.raises(OSError, match="Bad file descriptor"):
         shell.run(work, ())
+
+
+def test_bytes_on_a_command_line_that_are_no_text_are_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        shell.run(lambda: b"R-\xff".decode("utf-8", "surrogateescape").encode(), ())
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: an argument holds bytes that are no UTF-8 text")
