@@ -139,7 +139,7 @@ def expire_checks(connection: Connection, *, key: SigningKey, now_ms: int) -> fr
 
 
 def forget_delivered(connection: Connection, now_ms: int) -> int:
-    """Delete who matched, for every check that is complete and whose mail was taken (rule 9); how many."""
+    """Delete who matched, for every check that is complete and whose mail was taken (rule 3); how many."""
     table = schema.checks
     mail_left = select(schema.mailbox.c.id).where(schema.mailbox.c.check_id == table.c.check_id).exists()
     rows = connection.execute(

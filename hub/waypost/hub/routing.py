@@ -52,7 +52,7 @@ _STAFF_CHARS_MAX = 64
 
 
 class _IdempotentReplay:
-    """Stands where a ReplayStore is wanted: rules 5 and 8 recognize repetitions by what is already in the tables."""
+    """Stands where a ReplayStore is wanted: the tables recognize repetitions (rule 5; `answers`, rule 3)."""
 
     def add(self, _sender: str, _message_id: bytes, _expires_at_ms: int) -> bool:
         return True
@@ -61,7 +61,7 @@ class _IdempotentReplay:
 def verify_from_member(
     envelope: envelope_pb2.Envelope, *, kind: str, caller: str, audience: str, roster: Roster, now_ms: int
 ) -> Verified:
-    """A message of the member on whose connection it came (rules 1 and 6); Refused otherwise."""
+    """A message of the member on whose connection it came (rule 1; `answers`, rule 1); Refused otherwise."""
     try:
         member = roster.active_member(caller)
         return Verifier((audience,), _IdempotentReplay()).verify(

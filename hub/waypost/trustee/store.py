@@ -16,11 +16,15 @@ from typing import Final
 import sqlite_utils
 
 from waypost.crypto.envelope import parse_envelope
+from waypost.protocol.limits import HOUR_MS
 from waypost.trustee import round_books
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import SettingsError
 from waypost.trustee.limits import AUDIT_ENTRIES_SHOWN, BUSY_TIMEOUT_MS, CHECKPOINTS_REFUSED_KEPT, USAGE_KEPT_MS
 from waypost.v1 import envelope_pb2
+
+_USAGE_ROW_MS: Final = HOUR_MS
+"""Time that one row of usage stands for: it is counted until its last moment is outside the window."""
 
 _MIGRATIONS: Final = (
     """
@@ -149,16 +153,16 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (ori, purpose, elements))
 
     def used(self, ori: str, purpose: int, since_ms: int) -> int:
-        """Elements evaluated for a member since then."""
+        """Elements evaluated for a member since then, with all of the hour in which `since_ms` lies."""
         row = self._db.execute(
             "SELECT coalesce(sum(elements), 0) FROM usage WHERE ori = ? AND purpose = ? AND at_ms > ?",
-            (ori, purpose, since_ms),
+            (ori, purpose, since_ms - _USAGE_ROW_MS),
         ).fetchone()
         return int(row[0])
 
     def use(self, ori: str, purpose: int, now_ms: int, elements: int) -> None:
         """Count elements against a member; one row an hour, so that the table stays small."""
-        hour_ms = now_ms - now_ms % 3_600_000
+        hour_ms = now_ms - now_ms % _USAGE_ROW_MS
         key = (elements, ori, purpose, hour_ms)
         changed = self._db.execute(
             "UPDATE usage SET elements = elements + ? WHERE ori = ? AND purpose = ? AND at_ms = ?", key

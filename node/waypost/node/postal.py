@@ -51,7 +51,6 @@ class Postal:
         node, roster = self._node, self._roster()
         if node.log_distrusted:
             raise Refused("log-forked", "the hub's log is not the one it showed before")
-        own = answering.Self(node.ori, node.key, node.policies_now(), node.windows)
         own = answering.Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
         today, moment_ms = datetime.now(UTC).date(), now_ms()
         await node.threads.in_store(
