@@ -25,7 +25,8 @@ from waypost.node.intake.rows import COLUMNS, FileKind, Parts, read_row
 PERSONAL_COLUMNS: Final = frozenset(
     {
         *("officer_key", "family_name", "given_name", "middle_name", "suffix", "other_names", "date_of_birth", "ssn"),
-        *("cert_number", "officer_id", "record_key", "summary"),
+        *("cert_number", "officer_id", "record_key", "summary", "amount", "decided_by"),
+        *("occurred_on", "effective_on", "notice_on", "decided_on", "final_on", "told_on", "hired_on", "separated_on"),
     }
 )
 """Columns whose values are not remembered for comparing files."""

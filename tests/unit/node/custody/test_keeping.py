@@ -11,6 +11,8 @@ from waypost.node.custody.keeping import Wishes
 from waypost.node.custody.merging import merge
 from waypost.node.custody.shapes import Shape, ShapeObserver, add, changes
 from waypost.node.errors import CustodyError, IntakeError
+from waypost.node.intake.canonical import PERSONAL_COLUMNS
+from waypost.node.intake.rows import COLUMNS, FileKind
 
 COMPLETE = Wishes(complete=True)
 MEANT = Wishes(accept_change=True)
@@ -153,3 +155,16 @@ def test_a_name_of_a_batch_is_one_line(agency: Agency) -> None:
     assert found.name == "First night"
     with pytest.raises(CustodyError, match="one line"):
         Wishes(name="two\nlines")
+
+
+def test_what_may_name_a_person_or_a_record_of_his_is_not_remembered_however_small_its_column() -> None:
+    # An expunged record would live on in the memory of how its file looked.
+    columns = COLUMNS[FileKind.CONDUCT]
+    observer = ShapeObserver(columns, personal=PERSONAL_COLUMNS)
+    row = {"kind": "suspension", "decided_by": "Judge Placeholder", "amount": "4711.00", "notice_on": "2019-03-02"}
+    for _ in range(200):
+        observer.see([row.get(column, "") for column in columns])
+    kept = observer.shape().to_json()
+    assert "suspension" in kept
+    for personal in ("decided_by", "amount", "notice_on"):
+        assert row[personal] not in kept
