@@ -4,7 +4,8 @@
 2. It is reckoned by the roster that the trustee signed last, and names the sealing key the trustee made for it.
 3. Its cohort has at least the minimum of members.
 4. Nobody asks twice: no other round on the same measure and period has the same cohort. The noise of two draws could be
-   averaged away; the answer to a question that was asked is the one that was signed.
+   averaged away; the answer to a question that was asked is the one that was signed. A measure without years counts
+   what stands at the period's end: for it, periods that end on one day are the same, and all periods overlap.
 5. No differencing: taking the cohorts of all rounds on the same measure and overlapping periods together, as they are
    by the present roster, no combination of their totals speaks of fewer members than the minimum.
 6. When it closes, the same holds of the participants of the rounds on the very same period.
@@ -85,10 +86,10 @@ def _check_repetition(
     asked: Round, members: frozenset[str], roster: Roster, asked_before: Collection[HeldRound]
 ) -> None:
     """Rules 4 and 5."""
-    overlapping = [held for held in asked_before if parse_period(held.period).overlaps(asked.period)]
+    overlapping = [held for held in asked_before if asked.overlaps(parse_period(held.period))]
     cohorts = [cohort(roster, held.states) for held in overlapping]
     for held, other in zip(overlapping, cohorts, strict=True):
-        if held.period == asked.period.text and (held.states == asked.states or other == members):
+        if asked.repeats(parse_period(held.period)) and (held.states == asked.states or other == members):
             raise Refused("asked-before", f"{asked.measure.name} {asked.period.text} was asked of this cohort before")
     if singled_out([*filter(None, cohorts), members], asked.minimum_cohort):
         raise Refused("differencing", "with the rounds asked before, this one would single out a few members")
@@ -108,7 +109,7 @@ def check_participants(
     others = [
         held.participants
         for held in asked_before
-        if held.period == asked.period.text and held.state in {RoundState.CLOSED, RoundState.RELEASED}
+        if asked.repeats(parse_period(held.period)) and held.state in {RoundState.CLOSED, RoundState.RELEASED}
     ]
     thin = singled_out([*others, participants], asked.minimum_cohort)
     out = thin & participants

@@ -78,9 +78,15 @@ class Round:
         """Scale of each party's discrete Gaussian."""
         return self.noise_scale_thousandths / 1000
 
-    def asks_same_counts(self, other: Round) -> bool:
-        """Whether the two count some of the same events."""
-        return self.measure.name == other.measure.name and self.period.overlaps(other.period)
+    def overlaps(self, period: Period) -> bool:
+        """Whether the same measure on that period counts some of the same: what stands at a period's end mostly stood
+        at any other's, so measures without years always do.
+        """
+        return not self.measure.by_year or self.period.overlaps(period)
+
+    def repeats(self, period: Period) -> bool:
+        """Whether the same measure on that period asks the very same: without years, a period is its last day."""
+        return self.period == period or (not self.measure.by_year and self.period.last == period.last)
 
 
 def open_round(envelope: envelope_pb2.Envelope, *, hub_key: bytes, trustee_key: bytes | None, now_ms: int) -> Round:

@@ -139,9 +139,39 @@ def test_attack_two_cohorts_that_differ_in_one_agency(world: RoundWorld) -> None
 def test_attack_two_cohorts_that_differ_in_one_agency_over_overlapping_periods(world: RoundWorld) -> None:
     lonely = [each for each in ORIS if not each.startswith("NV")] + [ORIS[20]]
     world.roster = roster_of(lonely)
-    world.opened("CA", "OR", period="2026-09")
+    world.opened("CA", "OR", measure="records", period="2026-09")
+    refused(world, world.proposed(measure="records", period="2026Q3").message, "differencing")
+    world.opened(measure="records", period="2026Q2")  # no day in common
+
+
+def test_attack_two_cohorts_that_differ_in_one_agency_over_periods_of_what_stands_at_their_end(
+    world: RoundWorld,
+) -> None:
+    # Who is trained in September was mostly trained in June: no day in common, and almost the same counts.
+    lonely = [each for each in ORIS if not each.startswith("NV")] + [ORIS[20]]
+    world.roster = roster_of(lonely)
+    world.opened("CA", "OR", period="2026Q2")
     refused(world, world.proposed(period="2026Q3").message, "differencing")
-    world.opened(period="2026Q2")  # no day in common
+    world.opened("CA", "OR", period="2026Q3")  # the same cohort again, a quarter later, is no difference
+
+
+def test_attack_asking_twice_by_two_periods_that_end_on_one_day(world: RoundWorld) -> None:
+    world.opened(period="2026Q2")
+    refused(world, world.proposed(period="2026-06").message, "asked-before")
+
+
+def test_attack_participants_that_differ_over_two_periods_that_end_on_one_day(world: RoundWorld) -> None:
+    nation = world.opened(period="2026Q2")
+    world.closed(nation, {each: (1, 1) for each in ORIS if each != ORIS[0]})
+    for states in (("CA",), ("NV", "OR")):
+        held = world.opened(*states, period="2026-06")
+        close, answers = closing_of(world, held, world.counts(held))
+        if states == ("CA",):
+            assert isinstance(world.trustee_half(close, answers), envelope_pb2.Envelope)
+            continue
+        with pytest.raises(Refused) as caught:
+            world.trustee_half(close, answers)
+        assert caught.value.reason == "differencing"
 
 
 def test_states_and_the_nation_may_be_asked_when_each_state_is_large(world: RoundWorld) -> None:
