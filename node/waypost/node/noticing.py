@@ -64,11 +64,11 @@ def owe(store: Store, record_key: str, change: Change, *, reason: str, now_ms: i
 
 
 def disclosed(store: Store, record_key: str) -> list[Disclosure]:
-    """Every disclosure of the record, oldest first, under whichever of the person's keys it was made."""
+    """Every disclosure of the record, oldest first, under whichever key it was made, also one split off since."""
     officer_id = store.conduct.owner_of(record_key)
     if officer_id is None:
         return []
-    entries = store.disclosures.of_record(store.merges.group(officer_id), record_key)
+    entries = store.disclosures.of_record(store.merges.ever(officer_id), record_key)
     return sorted(entries, key=lambda entry: entry.at_ms)
 
 

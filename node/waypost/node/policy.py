@@ -127,8 +127,13 @@ class PolicyEngine:
 
     def explain(self, asker: Asker, resource: Resource) -> Explanation:
         """Decide one resource, and tell how."""
-        context: dict[str, Value] = {"purpose": asker.purpose, "authorized": asker.authorized}
-        return self._explain("disclose", asker, resource, context)
+        return self._explain("disclose", asker, resource, _disclosing(asker))
+
+    def forbidding(self, asker: Asker, resource: Resource) -> tuple[str, ...]:
+        """The node's own policies that forbid it, whatever the floor says of it."""
+        request, entities = _request("disclose", asker, resource, _disclosing(asker))
+        decisions = [each.decide(request, entities) for each in self._local]
+        return tuple(sorted({policy for each in decisions if not each.allowed for policy in each.policy_ids}))
 
     def decide_count(self, measure: str, unit: str, period: str, *, state: str) -> Decision:
         """Decide whether the hub may have this counted by a node of that state."""
@@ -138,21 +143,33 @@ class PolicyEngine:
         return self._explain("count", hub, resource, context).decision
 
     def _explain(self, action: str, asker: Asker, resource: Resource, context: Mapping[str, Value]) -> Explanation:
-        request: dict[str, object] = {
-            "principal": _uid("Member", asker.ori),
-            "action": _uid("Action", action),
-            "resource": _uid(resource.kind, resource.key),
-            "context": dict(context),
-        }
-        entities: list[dict[str, object]] = [
-            _entity("Member", asker.ori, {"role": asker.role, "state": asker.state}),
-            _entity(resource.kind, resource.key, resource.attributes),
-        ]
+        request, entities = _request(action, asker, resource, context)
         floor = self._floor.decide(request, entities)
         files: tuple[tuple[str, Decision], ...] = ()
         if floor.allowed:
             files = tuple((each.name, each.decide(request, entities)) for each in self._local)
         return Explanation(floor, files, self._reasons)
+
+
+def _disclosing(asker: Asker) -> dict[str, Value]:
+    return {"purpose": asker.purpose, "authorized": asker.authorized}
+
+
+def _request(
+    action: str, asker: Asker, resource: Resource, context: Mapping[str, Value]
+) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """A request and its entities, as Cedar takes them."""
+    request: dict[str, object] = {
+        "principal": _uid("Member", asker.ori),
+        "action": _uid("Action", action),
+        "resource": _uid(resource.kind, resource.key),
+        "context": dict(context),
+    }
+    entities: list[dict[str, object]] = [
+        _entity("Member", asker.ori, {"role": asker.role, "state": asker.state}),
+        _entity(resource.kind, resource.key, resource.attributes),
+    ]
+    return request, entities
 
 
 def _parse(name: str, text: str, base: str = "") -> _PolicySet:

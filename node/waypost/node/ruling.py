@@ -43,6 +43,11 @@ class Ruling:
         resource = record_resource(record, state=self.state, today=self.today, window_days=self.windows.of(record))
         return self.policies.explain(asker, resource)
 
+    def kept_back(self, asker: Asker, record: ConductRecord) -> tuple[str, ...]:
+        """The node's own policies that forbid the record, also where the floor has not let it be asked about at all."""
+        resource = record_resource(record, state=self.state, today=self.today, window_days=self.windows.of(record))
+        return self.policies.forbidding(asker, resource)
+
     def fairness(self, record: ConductRecord) -> Fairness:
         """What section 3(b) says of the record."""
         return judge(record, self.today, window_days=self.windows.of(record))

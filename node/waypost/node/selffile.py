@@ -12,7 +12,7 @@ The same facts make the JSON and the PDF. No network, no clock: the day is given
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -47,23 +47,24 @@ class Custodian:
 
 def accounting(store: Store, officer_id: int, custodian: Custodian) -> list[dict[str, Any]]:
     """Who saw what of an officer (rule 4), oldest first, under whichever of the person's keys."""
-    keys = store.merges.links().group(officer_id)
-    entries = [entry for each in keys for entry in store.disclosures.of_officer(each)]
+    keys = set(store.merges.group(officer_id))
+    entries = [entry for each in sorted(keys) for entry in store.disclosures.of_officer(each)]
+    for once in set(store.merges.ever(officer_id)) - keys:  # told while another officer stood for him
+        entries += (entry for entry in store.disclosures.of_officer(once) if _names_record_of(store, entry, keys))
     return [_disclosure(entry, custodian) for entry in sorted(entries, key=lambda entry: entry.at_ms)]
+
+
+def _names_record_of(store: Store, entry: Disclosure, officer_ids: Collection[int]) -> bool:
+    return any(store.conduct.owner_of(record.record_key) in officer_ids for record in entry.records)
 
 
 def self_file(store: Store, officer: Officer, custodian: Custodian, ruling: Ruling, asker: Asker) -> dict[str, Any]:
     """Everything, as plain facts (rules 1 to 4). `asker` is the custodian itself, for the purpose `self`."""
     shown, kept = [], []
     for record in officer.conduct:
-        forbidden = [
-            policy
-            for _, decision in ruling.explain(asker, record).files
-            if not decision.allowed
-            for policy in decision.policy_ids
-        ]
+        forbidden = ruling.kept_back(asker, record)
         if forbidden:
-            kept.append({"kind": str(record.kind), "policies": sorted(set(forbidden))})
+            kept.append({"kind": str(record.kind), "policies": list(forbidden)})
         else:
             shown.append(_record(store, record, ruling))
     person = officer.person

@@ -7,15 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.parties.duty_world import ASKER, NOW_MS, OWNER, RECORD, TODAY, World
+from tests.parties.duty_world import ASKER, NOW_MS, OWNER, PERSON, RECORD, TODAY, World
 
 from waypost.crypto.envelope import SigningKey, sign
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, SealingKey, seal
 from waypost.node import changing, disputing, messages, noticing, scrubbing
 from waypost.node.changing import Why
+from waypost.node.custody.merging import merge, split
 from waypost.node.errors import Refused
 from waypost.node.results import Result, facts, notice_facts, result_of
+from waypost.node.selffile import Custodian, accounting
 from waypost.node.statements import Statement
 from waypost.protocol import limits, names
 from waypost.v1 import envelope_pb2, notice_pb2
@@ -81,6 +83,25 @@ def test_a_new_check_does_not_show_a_voided_record(world: World) -> None:
     second = world.ask()
     (candidate,) = facts(_result(world, second))["candidates"]
     assert candidate["records"] == []
+
+
+def test_attack_splitting_an_officer_off_does_not_hide_who_received_his_record_while_he_was_merged(
+    world: World,
+) -> None:
+    store = world.owner.store
+    batch = store.imports.begin(NOW_MS)
+    other = store.officers.add([("OTHER-1", PERSON)], batch)["OTHER-1"]
+    theirs = replace(RECORD, record_key="OTHER-R")
+    store.conduct.put([(other, theirs)], batch)
+    kept = store.history.officer_keys((world.officer_id,))[world.officer_id]
+    merge(store, kept, "OTHER-1", at_ms=NOW_MS)
+    world.ask()
+    split(store, "OTHER-1", at_ms=NOW_MS)
+    custodian = Custodian(OWNER, "Owner", {})
+    (entry,) = accounting(store, other, custodian)
+    assert {"record_key": "OTHER-R", "version": 1} in entry["records"]
+    assert changing.void(store, "OTHER-R", WHY).notices == 1
+    assert changing.void(store, KEY, WHY).notices == 1
 
 
 def test_nobody_is_told_of_a_record_that_nobody_received(world: World) -> None:

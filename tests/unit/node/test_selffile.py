@@ -112,6 +112,18 @@ def test_a_record_that_a_policy_keeps_from_the_officer_is_named_by_kind_and_poli
     assert "Summary of LATER" not in json.dumps(facts)
 
 
+def test_attack_a_record_without_fair_process_does_not_slip_past_a_policy_that_keeps_it_from_the_officer(
+    store: Store,
+) -> None:
+    # The floor alone declines it, so the node's own files are never asked in a disclosure; here they must be.
+    policy = '@id("own.self") forbid (principal, action, resource is Record) when { context.purpose == "self" };'
+    facts = _facts(store, ("own.cedar", policy))
+    assert facts["records"] == []
+    kinds = {entry["kind"] for entry in facts["records_kept_back"]}
+    assert kinds == {"sustained_complaint", "suspension", "termination"}
+    assert "Summary of UNFAIR" not in json.dumps(facts)
+
+
 def test_the_pdf_is_made_of_the_same_facts_and_survives_any_text_that_a_record_can_hold(store: Store) -> None:
     awkward = _record("AWK", ConductKind.TERMINATION, summary="<b>&amp; \U0001f600 Ł\n" + "x" * 3900)
     officer_id = store.officers.id_of("NV-1")

@@ -73,7 +73,7 @@ class DisclosureRepository:
         return (_disclosure(row) for row in self._db.rows(sql, (officer_id,)))
 
     def of_record(self, officer_ids: Sequence[int], record_key: str) -> list[Disclosure]:
-        """Every entry about these officers, who are one person, in which that record went out; oldest first."""
+        """Every entry about these officers, who are or were one person, in which that record went out; oldest first."""
         return [
             entry
             for officer_id in sorted(set(officer_ids))

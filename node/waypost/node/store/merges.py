@@ -78,6 +78,16 @@ class MergeRepository:
         )
         return tuple(int(row[0]) for row in self._db.rows(sql, (officer_id,)))
 
+    def ever(self, officer_id: int) -> tuple[int, ...]:
+        """All that are or once were one person with this officer, ascending: what was told of one names him, too."""
+        sql = (
+            "WITH RECURSIVE person (id) AS (VALUES (?) UNION "
+            "SELECT CASE person.id WHEN officer_id THEN other_id ELSE officer_id END FROM person "
+            "JOIN officer_decisions ON person.id IN (officer_id, other_id) WHERE decision = ?) SELECT id FROM person"
+        )
+        once = {int(row[0]) for row in self._db.rows(sql, (officer_id, Decision.MERGED))}
+        return tuple(sorted(once | set(self.group(officer_id))))
+
     def link(self, officer_ids: Sequence[int], head: int) -> None:
         """Let one officer stand for these. His index entries are due."""
         with self._db.writing():
