@@ -22,7 +22,7 @@ demo: $(STAMP)
 	$(BIN)/waypost-hub demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadgroup tests
+	$(BIN)/python -m pytest -n auto --dist loadscope tests
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

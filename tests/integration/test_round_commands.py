@@ -16,6 +16,8 @@ from waypost.hub.cli import app
 from waypost.node import settings
 from waypost.protocol.measures import MEASURES
 
+pytestmark = pytest.mark.xdist_group("round-commands")
+
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:

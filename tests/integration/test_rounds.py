@@ -22,6 +22,7 @@ from waypost.protocol import limits
 from waypost.protocol.round_results import RoundResult, open_result
 from waypost.v1 import round_pb2
 
+pytestmark = pytest.mark.xdist_group("rounds")  # what they share is made once, and they follow one another
 MEMBERS, DEAD = 50, 10
 MEASURE = "officers-trained"
 STATES = ("CA", "NV")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def test_a_running_node_does_not_change_its_signing_key(federation: Federation) 
 
 def test_a_node_goes_on_under_a_new_signing_key_and_its_checks_are_accepted(federation: Federation) -> None:
     before = _signing_key(federation)
+    while federation.status(ORI)["outbox"]:  # what it posts by itself when it is attached
+        time.sleep(0.2)
     federation.services[ORI].stop()
     federation.node(ORI, "keys", "renew")
     assert _signing_key(federation) != before
