@@ -33,12 +33,13 @@ def duty_of(*, disclosed: bool, letter: StoredLetter | None) -> Duty:
 def words(duty: Duty, letter: StoredLetter | None, check: str) -> str:
     """The duty for people; empty when there is none."""
     if duty is Duty.OPEN:
-        return f"Before an adverse decision the applicant must be told: waypost-node check letter {check} -o letter.pdf"
+        command = f"waypost-node check letter {check} -o letter.pdf --by YOU"
+        return f"Before an adverse decision the applicant must be told: {command}"
     if letter is None or duty is Duty.NONE:
         return ""
     if duty is Duty.WRITTEN:
         return (
             f"The letter to the applicant is written; he may answer until {letter.answer_until}. "
-            f"When he has it: waypost-node check letter {check} --delivered"
+            f"When he has it: waypost-node check letter {check} --delivered --by YOU"
         )
     return f"The applicant has been told; he may answer until {letter.answer_until}."

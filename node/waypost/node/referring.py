@@ -138,7 +138,9 @@ def decide(store: Store, offer: ReferralOffer, *, release: bool, staff: str, rea
     if len(reason) > limits.REASON_CHARS_MAX:
         raise CheckError(f"a reason has at most {limits.REASON_CHARS_MAX} characters")
     if offer.state != OPEN:
-        raise CheckError(f"this referral is {offer.state}, so there is nothing to decide")
+        raise CheckError(
+            f"this referral is {offer.state}, so there is nothing to decide", hint="see: waypost-node referrals list"
+        )
     decided = replace(offer, state=RELEASED if release else REFUSED, staff=staff, reason=reason, decided_at_ms=now_ms)
     with store.writing():
         store.referrals.change_offer(decided)

@@ -92,7 +92,7 @@ def _run(
     if check is None and shipped:
         story.tell(federation, console)
         return
-    story.found(federation, console)
+    story.found(federation, console, synthetic=shipped)
     if check is not None and asker is not None:
         arguments = ["check", "--batch", str(check), "--purpose", "hiring", "--authorization", "demonstration"]
         done = federation.node(asker, *arguments, "--by", "demonstration", *(["--json"] if as_json else []))

@@ -59,7 +59,7 @@ SECRETS: Final = (
 
 def tell(federation: Federation, console: Console) -> None:
     """Run the story from the founding to the end; the processes stay up for the caller to stop."""
-    found(federation, console)
+    found(federation, console, synthetic=True)
     _ask(federation, console, "An applicant with a past", _APPLICANT_WORDS, APPLICANT)
     _void(federation, console)
     _ask(federation, console, "An applicant without one", _NOBODY_WORDS, NOBODY)
@@ -85,14 +85,14 @@ def _heading(console: Console, title: str, words: str) -> None:
     console.print()
 
 
-def found(federation: Federation, console: Console) -> None:
+def found(federation: Federation, console: Console, *, synthetic: bool) -> None:
     """Set everything up, import every member's files, and wait until all officers are in the blind index."""
     count = len(federation.members)
     _heading(
         console,
         "A federation on this machine",
         f"A trustee, a hub and {count} members' nodes, each a process of its own with its own folder under "
-        f"{federation.folder}. All data is synthetic.",
+        f"{federation.folder}.{' All data is synthetic.' if synthetic else ''}",
     )
     with console.status("trustee and hub: keys, first roster signed by both …"):
         federation.found()
@@ -124,6 +124,7 @@ def _members_table(federation: Federation, summaries: dict[str, dict[str, Any]])
             member.role,
             *(str(facts.get(key, 0)) for key in ("officers", "records", "shareable", "withheld", "rejected")),
         )
+    table.caption_justify = "left"
     table.caption = (
         "withheld: no fair process on record (Executive Order 13929, section 3(b)); never disclosed or counted. "
         "rejected rows: named with line, column and reason in a file that can be mended and imported again."

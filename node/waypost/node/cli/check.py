@@ -133,7 +133,8 @@ def letter(
         output.write_bytes(to_pdf(document))
         output.chmod(0o600)
         store.letters.put(StoredLetter(check_id, now_ms, until.isoformat(), staff))
-    typer.echo(f"Wrote {output}; the applicant has until {until}. When he has it: check letter {check} --delivered")
+    then = f"waypost-node check letter {check} --delivered --by {staff}"
+    typer.echo(f"Wrote {output}; the applicant has until {until}. When he has it: {then}")
 
 
 class Why:

@@ -148,7 +148,7 @@ def revoke(
 def list_facts(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: JsonOption = False) -> None:
     """List applications, confirmations, credentials and revocations: ours, and those about us."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from waypost.node import stating
     from waypost.node.settings import open_keys, open_store
@@ -159,7 +159,7 @@ def list_facts(home: HomeOption, passphrase_file: PassphraseOption = None, as_js
         for row in found:
             typer.echo(json.dumps(row))
         return
-    table = Table(*("what", "by", "about", "until", "signed", "state"))
+    table = Table(Column("what", overflow="fold"), *("by", "about", "until", "signed", "state"))
     for row in found:
         table.add_row(*(str(row[name]) for name in ("what", "by", "about", "until", "signed_on", "state")))
     Console().print(table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from waypost.node.cli.applicant import names_of, numbers_of, person_of
 from waypost.protocol.limits import WATCH_LIFETIME_DAYS_MAX
@@ -111,7 +111,16 @@ def list_watches(home: HomeOption, passphrase_file: PassphraseOption = None, as_
         for entry in facts:
             typer.echo(json.dumps(entry))
         return
-    table = Table("watch", "label", "person", "state", "until", "at the hub", "newest hit", "its check")
+    table = Table(
+        Column("watch", no_wrap=True, min_width=8),
+        "label",
+        "person",
+        "state",
+        "until",
+        "at the hub",
+        "newest hit",
+        "its check",
+    )
     for entry in facts:
         table.add_row(
             *(entry["watch"][:8], entry["label"], entry["person"], entry["state"], entry["until"]),
