@@ -266,10 +266,10 @@ def test_a_nodes_process_killed_in_a_round_answers_it_once_when_it_is_back(
     federation: Federation, members: list[CountingMember]
 ) -> None:
     node = federation.node("OR9900001")
-    stated = ("programme", "set", "trained_de_escalation", "4242", "--by", "A. Custodian", "--as-of", "2020-01-01")
-    assert node.command_line(*stated).returncode == 0
     node.kill()
-    facts = start(federation, "2026-04")
+    # Another measure than the others have asked: with it, one member more would be what this round gives away.
+    asked = ("round", "start", "programmes", "--period", "2026-04", "--open-minutes", "30", "--json")
+    facts = json.loads(federation.do_hub(*asked))
     wait_state(federation, facts["round"], "open")
     for each in members:
         each.answer()
@@ -280,7 +280,5 @@ def test_a_nodes_process_killed_in_a_round_answers_it_once_when_it_is_back(
     wait_state(federation, facts["round"], "done", "failed")
     result = result_of(federation, facts["round"])
     assert node.ori in result.participants
-    total = sum(each.trained[1] for each in members) + 4242
-    assert abs(result.cells[1].total - total) < 7 * result.noise_deviation
     assert len(node.store.rounds.newest(10)) == 1
     assert "answered" in node.command_line("rounds").stdout
