@@ -144,6 +144,7 @@ def expunge(
                 store.tokens.erase(each)
                 store.officers.erase(each)
         forget_rejects(rejects, record_key)
+        store.batches.forget_shapes()  # a value of a small column may have been this record's alone
         note_due(store)
         store.audit.add(AuditEntry(now_ms, Event.RECORD_CHANGED, staff, f"expunged, {told} notices, {record_key}"))
     return Changed(record_key, 0, told)

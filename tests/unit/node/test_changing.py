@@ -152,6 +152,16 @@ def _bytes_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("owner.db*")) if path.is_file())
 
 
+def test_an_expunged_record_does_not_live_on_in_the_memory_of_how_files_looked(world: World) -> None:
+    store = world.owner.store
+    store.batches.add_shapes(store.imports.begin(1), {"conduct": "An authority that this record alone had"})
+    assert store.batches.last_shape("conduct") is not None
+    _expunge(world)
+    assert store.batches.last_shape("conduct") is None
+    assert scrubbing.scrub(store)
+    assert b"An authority that this record alone had" not in _bytes_of(world.folder)
+
+
 def test_an_expunged_record_stands_nowhere_in_the_raw_file_nor_in_its_log(world: World) -> None:
     store = world.owner.store
     changing.correct(store, KEY, {"summary": f"{SECRET} twice"}, WHY)

@@ -91,6 +91,10 @@ class BatchRepository:
         )
         return [row[0] for row in self._db.rows(sql, (import_id,))]
 
+    def forget_shapes(self) -> None:
+        """Nothing is remembered of how files looked: the next one of each series is compared with none."""
+        self._db.run("DELETE FROM file_shapes")
+
     def add_shapes(self, import_id: int, shapes: Mapping[str, str]) -> None:
         """Enter how the files looked, by series."""
         self._db.run_many(
