@@ -166,8 +166,10 @@ def test_attack_a_purpose_that_the_role_does_not_have(world: World) -> None:
     ):
         submitted = asker.check(world.tokens, purpose=purpose)
         refused(world, "check-refused", "purpose-not-allowed", asker.hub.SubmitCheck, submitted, subject=asker.ori)
-    bare = member.check(world.tokens, authorization_digest=b"")
-    refused(world, "check-refused", "no-authorization", member.hub.SubmitCheck, bare)
+    for purpose in (check_pb2.PURPOSE_HIRING, check_pb2.PURPOSE_SELF):
+        for lacking in ({"authorization_digest": b""}, {"authorization_reference": ""}):
+            bare = member.check(world.tokens, purpose=purpose, **lacking)
+            refused(world, "check-refused", "no-authorization", member.hub.SubmitCheck, bare)
     world.unharmed()
 
 

@@ -2,7 +2,8 @@
 
 1. The request is signed by the asker, an active member, on whose own connection it came; it is addressed to the hub, in
    its time, and lives at most CHECK_LIFETIME_MS.
-2. Its purpose is one that the asker's role has, and a hiring check bears the digest and reference of an authorization.
+2. Its purpose is one that the asker's role has. A hiring check bears the digest and reference of the applicant's
+   authorization, a self check those of the officer's own signed request; a POST board certifies by its office.
 3. It is for the epoch in force, has CHECK_TOKENS commitments and their openings, and every opening fits.
 4. The asker is within its rate for that purpose.
 5. The same request again gives the present receipt; another request under the same id is refused.
@@ -45,6 +46,10 @@ _PURPOSE_WORDS = {
     check_pb2.PURPOSE_HIRING: "hiring",
     check_pb2.PURPOSE_CERTIFICATION: "certification",
     check_pb2.PURPOSE_SELF: "self",
+}
+_SIGNED_BY_THE_PERSON = {
+    check_pb2.PURPOSE_HIRING: ("a hiring check", "the applicant's signed authorization"),
+    check_pb2.PURPOSE_SELF: ("a self check", "the officer's own signed request"),
 }
 _DIGEST_BYTES = 32
 _REFERENCE_CHARS_MAX = 100
@@ -116,11 +121,12 @@ def open_check(
 def _check_purpose(content: check_pb2.CheckRequest, asker: Member) -> None:
     if asker.role not in _ALLOWED.get(content.purpose, ()):
         raise Refused("purpose-not-allowed", "the member's role may not ask for this purpose")
-    authorized = len(content.authorization_digest) == _DIGEST_BYTES and bool(content.authorization_reference)
-    if content.purpose == check_pb2.PURPOSE_HIRING and not authorized:
+    authorized = len(content.authorization_digest) == _DIGEST_BYTES and bool(content.authorization_reference.strip())
+    if content.purpose in _SIGNED_BY_THE_PERSON and not authorized:
+        check, paper = _SIGNED_BY_THE_PERSON[content.purpose]
         raise Refused(
             "no-authorization",
-            "a hiring check needs the digest and reference of the applicant's signed authorization",
+            f"{check} needs the digest and reference of {paper}",
             hint="name it with --authorization",
         )
     if (

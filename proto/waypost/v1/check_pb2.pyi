@@ -34,7 +34,7 @@ class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.Value
     PURPOSE_CERTIFICATION: _Purpose.ValueType  # 2
     """A POST board decides on a certification."""
     PURPOSE_SELF: _Purpose.ValueType  # 3
-    """The officer asks for his own file, through an agency."""
+    """The officer asks for his own file, through an agency; needs the request that he signed."""
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
     """Why somebody asks. The policy floor says which role may ask for what."""
@@ -46,7 +46,7 @@ PURPOSE_HIRING: Purpose.ValueType  # 1
 PURPOSE_CERTIFICATION: Purpose.ValueType  # 2
 """A POST board decides on a certification."""
 PURPOSE_SELF: Purpose.ValueType  # 3
-"""The officer asks for his own file, through an agency."""
+"""The officer asks for his own file, through an agency; needs the request that he signed."""
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 class _Verdict:
@@ -134,9 +134,11 @@ class CheckRequest(_message.Message):
     purpose: Global___Purpose.ValueType
     """Why."""
     authorization_digest: _builtins.bytes
-    """SHA-256 of the applicant's signed authorization; 32 bytes, required for hiring."""
+    """SHA-256 of what the person signed: the applicant's authorization, or the officer's own request. 32 bytes; required
+    for hiring and self.
+    """
     authorization_reference: _builtins.str
-    """Where the asking agency keeps that authorization; opaque, 1 to 100 characters, no personal data."""
+    """Where the asking agency keeps it; opaque, 1 to 100 characters, no personal data; required beside the digest."""
     staff_reference: _builtins.str
     """Who asks, as an opaque reference that the asking agency can resolve; 1 to 64 characters."""
     answer_public_key: _builtins.bytes

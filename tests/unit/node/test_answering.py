@@ -276,6 +276,18 @@ def test_rule_6_a_record_that_policy_declines_is_counted_with_the_policys_name_a
     assert set(declined.policy_ids) <= set(entry.policies)
 
 
+@pytest.mark.parametrize("purpose", [check_pb2.PURPOSE_HIRING, check_pb2.PURPOSE_SELF])
+def test_rule_6_attack_a_hub_lets_a_check_pass_that_the_person_did_not_sign_for(
+    purpose: check_pb2.Purpose.ValueType, world: World
+) -> None:
+    assert answered(world, query(world, purpose=purpose, authorization_digest=b""))
+    (candidate,) = body(world).candidates
+    assert candidate.verdict == check_pb2.VERDICT_DECLINED
+    assert [list(each.policy_ids) for each in candidate.declined] == [["floor.no-permit"]]
+    assert not candidate.names
+    assert not candidate.conduct
+
+
 def test_rule_6_while_a_policy_file_cannot_be_read_nothing_is_answered_and_the_query_may_come_again(
     world: World,
 ) -> None:

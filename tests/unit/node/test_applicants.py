@@ -48,6 +48,15 @@ def test_a_class_is_checked_under_one_reference_even_if_somebody_in_it_bears_tha
     assert Why("hiring", "Thornbury class", "BG-7").inquiry(APPLICANT, "digest", 1).row == 1
 
 
+@pytest.mark.parametrize("lacking", ["", "  "])
+def test_whoever_asks_for_hiring_or_for_the_officer_himself_shows_what_that_person_signed(lacking: str) -> None:
+    with pytest.raises(CheckError, match="the applicant's signed authorization"):
+        authorization_of(lacking, "hiring")
+    with pytest.raises(CheckError, match="the request that the officer signed himself"):
+        authorization_of(lacking, "self")
+    assert authorization_of(lacking, "certification") == ("", b"")
+
+
 def test_a_reference_too_long_for_a_file_name_is_refused_in_words() -> None:
     with pytest.raises(CheckError, match="at most 100"):
         authorization_of("x" * 5000, "hiring")

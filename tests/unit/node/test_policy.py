@@ -59,9 +59,9 @@ ASKED = {
     ("certification", "credentialing-body", True): False,
     ("certification", "credentialing-body", False): False,
     ("self", "agency", True): True,
-    ("self", "agency", False): True,
+    ("self", "agency", False): False,
     ("self", "post", True): True,
-    ("self", "post", False): True,
+    ("self", "post", False): False,
     ("self", "credentialing-body", True): False,
     ("self", "credentialing-body", False): False,
 }

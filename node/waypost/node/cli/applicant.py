@@ -13,19 +13,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from waypost.node.persons import Identifier, Person, PersonName
 
+_SIGNED_BY_THE_PERSON = {
+    "hiring": ("a hiring check", "the applicant's signed authorization"),
+    "self": ("a self check", "the request that the officer signed himself"),
+}
 _REFERENCE_CHARS_MAX = 100
 _STAFF_CHARS_MAX = 64
 
 
 def authorization_of(authorization: str, purpose: str) -> tuple[str, bytes]:
-    """Reference and digest (32 bytes) of an authorization, a file or a reference; CheckError when one is needed."""
+    """Reference and digest (32 bytes) of an authorization, a file or a reference; CheckError when one is needed.
+
+    A POST board that decides on a certification needs none: it asks by its office.
+    """
     from waypost.node.errors import CheckError
 
-    if not authorization:
-        if purpose == "hiring":
+    if not authorization.strip():
+        if purpose in _SIGNED_BY_THE_PERSON:
+            check, paper = _SIGNED_BY_THE_PERSON[purpose]
             raise CheckError(
-                "a hiring check needs the applicant's signed authorization",
-                hint="name its file, or your reference to it, with --authorization",
+                f"{check} needs {paper}", hint="name its file, or your reference to it, with --authorization"
             )
         return "", b""
     content = _content(authorization)

@@ -54,7 +54,7 @@ def check(
     ssn_prompt: Annotated[bool, typer.Option("--ssn-prompt", help="Ask for the SSN; never on a command line.")] = False,
     other_name: Annotated[list[str] | None, typer.Option(help='A former name, "FAMILY, GIVEN"; repeatable.')] = None,
     authorization: Annotated[
-        str, typer.Option(help="The applicant's signed authorization: a file, or your reference to it.")
+        str, typer.Option(help="What the person signed, for hiring and self: a file, or your reference to it.")
     ] = "",
     wait: Annotated[str, typer.Option(help="How long to wait for answers: 60s, 5m.")] = "60s",
     batch: Annotated[Path | None, typer.Option(help="A CSV of applicants to check instead.")] = None,

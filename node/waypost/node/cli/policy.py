@@ -78,7 +78,7 @@ def explain(
     purpose: Annotated[str, typer.Option(help="hiring, certification or self.")],
     ori: Annotated[str, typer.Option("--as", help="ORI of the member that would ask.")],
     unauthorized: Annotated[
-        bool, typer.Option("--unauthorized", help="As if the applicant's authorization had not come along.")
+        bool, typer.Option("--unauthorized", help="As if what the person signed had not come along.")
     ] = False,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
