@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+from _population import Planted
 from matching import World, agreements, keys_of, measure
-from people import Planted
 
 from waypost.node.errors import RecordError
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName

@@ -3,7 +3,7 @@
     python bench/matching.py --json --officers 800000 --planted 20000 --strangers 80000
 
 A token is a pseudorandom image of a key, so two tokens are equal exactly when two keys are: what is measured here on
-keys is what the federation does on tokens. Officers and applicants come from people.py.
+keys is what the federation does on tokens. Officers and applicants come from _population.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from _errors import HARSHER, STATED, ErrorModel
 from _measure import SHORT, Report
-from people import HARSHER, STATED, ErrorModel, Planted, Population
+from _population import Planted, Population
 
 from waypost.node.keys import SCHEMES, Side, match_inputs
 from waypost.node.matching import Confidence, score

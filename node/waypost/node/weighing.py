@@ -112,7 +112,7 @@ _GIVEN_LIKELIHOOD: Final = {"sound": 0.9, "letters": 0.7, "other-letters": 0.2, 
 _DATE_LIKELIHOOD: Final = {"full": 0.92, "swap": 0.017, "ym": 0.01, "yd": 0.01, "md": 0.01, "year": 0.01, "": 0.03}
 _MIDDLE_LIKELIHOOD: Final = {"middle": 0.6, "initial": 0.2, "contradicts": 0.025, "unseen": 0.25}
 _SSN_CONTRADICTS_LIKELIHOOD: Final = 0.01
-"""How often the same person agrees just so, from the error model in bench/people.py."""
+"""How often the same person agrees just so, from the error model in bench/_errors.py."""
 
 
 @dataclass(frozen=True, slots=True)
