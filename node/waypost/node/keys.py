@@ -9,12 +9,14 @@ normalized so that what people write differently comes out alike:
 4. What a person's middle name is, is told from the middle name, or from a second word of the given name.
 5. A name is cut into thirds. Without one of them it still agrees with itself misspelt there: `head` lacks the last
    third, `tail` the first, `ends` the middle one.
+6. An applicant's names are also tried in each other's place, as forms are filled in and as half of the world writes
+   them: in name-date, its markers and the thirds of the family name, as far as there is room. A record is as it is.
 
 The two sides are not alike, because a record's tokens are made once for every officer of the country, and a check has
 CHECK_TOKENS in any case. So the record gives as few forms as will do (20 keys an officer), and the applicant all that
 might meet them: every name that the given one may be short for, and thirds in every way that one slip may have moved
 them. An applicant with more than CHECK_TOKENS keys loses those of least use: scheme by scheme in the order of SCHEMES,
-and within a scheme the present name before former ones.
+and within a scheme the present name before former ones; names in each other's place come last of all.
 """
 
 from __future__ import annotations
@@ -87,8 +89,10 @@ class MatchInput:
 def match_inputs(person: Person, *, side: Side) -> tuple[MatchInput, ...]:
     """The person's keys, distinct, those of most use first; bounded by CHECK_TOKENS for an applicant."""
     bound = CHECK_TOKENS if side == "applicant" else OFFICER_TOKENS_MAX
-    distinct = sorted(dict.fromkeys(_all(person, side)), key=lambda key: _RANK[key[0]])
-    return tuple(_input(scheme, fields) for scheme, fields in distinct[:bound])
+    ordered = sorted(_all(person, side), key=lambda key: _RANK[key[0]])
+    if side == "applicant" and person.date_of_birth.full:
+        ordered += [key for name in person.names for key in _swapped_keys(name, person)]
+    return tuple(_input(scheme, fields) for scheme, fields in list(dict.fromkeys(ordered))[:bound])
 
 
 def _input(scheme: str, fields: tuple[str, ...]) -> MatchInput:
@@ -156,6 +160,19 @@ def _dated_keys(name: PersonName, person: Person, side: Side) -> Iterator[_Key]:
             yield "given-middle-dob", (sound, sound_of(middle), dob)
         if middle:
             yield "given-initial-dob", (sound, middle[0], dob)
+
+
+def _swapped_keys(name: PersonName, person: Person) -> Iterator[_Key]:
+    """Keys of a record that has the given name for the family name and the other way round (rule 6)."""
+    family, middle = given_letters(name.given), middle_letters(name)
+    if not family:
+        return
+    for sound in given_sounds(name.family, "record"):
+        name_date = _name_date(sound_of(family), sound, person)
+        yield "name-date", name_date
+        yield from _markers(name_date, middle, person, "applicant")
+        for kind, part in thirds(family, "record"):
+            yield f"family-{kind}", (part, sound, str(person.date_of_birth))
 
 
 def _markers(name_date: tuple[str, ...], middle: str, person: Person, side: Side) -> Iterator[_Key]:

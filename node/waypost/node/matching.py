@@ -15,12 +15,15 @@ from typing import Final
 from rapidfuzz.distance import JaroWinkler
 
 from waypost.node.frequencies import NameTable, name_table
-from waypost.node.keys import given_sounds, letters, middle_letters, plain_number
+from waypost.node.keys import given_letters, given_sounds, letters, middle_letters, plain_number
 from waypost.node.persons import PartialDate, Person, PersonName
 from waypost.node.weighing import DATE, DATE_EVIDENCE
 
 _MIDDLE_WORD: Final = 1 / 60
 _MIDDLE_INITIAL: Final = 1 / 10
+_SWAPPED: Final = 3.0
+"""Bits that family and given name each lose where one side has them in each other's place."""
+
 _NUMBER: Final = 1e-6
 """A certification or officer number: about a million of each are in use; a mistyped one often hits another officer."""
 
@@ -101,13 +104,29 @@ def _confidence(by_name: dict[str, Agreement], bits: float) -> Confidence:
 
 
 def _compare(applicant: Person, candidate: Person, ssn_agrees: bool, table: NameTable) -> Iterator[FieldComparison]:
-    yield _compare_family(applicant, candidate, table)
-    yield _compare_given(applicant, candidate, table)
+    yield from _compare_swapped(applicant, candidate, table) or (
+        _compare_family(applicant, candidate, table),
+        _compare_given(applicant, candidate, table),
+    )
     yield _compare_middle(applicant.names[0], candidate.names[0])
     yield _compare_dates(applicant.date_of_birth, candidate.date_of_birth)
     yield _compare_numbers(applicant, candidate)
     known = Agreement.SAME if ssn_agrees else Agreement.UNKNOWN
     yield FieldComparison("ssn", "given" if applicant.ssn else "", "", known, 25.0 if ssn_agrees else 0.0)
+
+
+def _compare_swapped(applicant: Person, candidate: Person, table: NameTable) -> tuple[FieldComparison, ...]:
+    """Family and given name, where one side has them in each other's place; empty where it has not."""
+    for mine in applicant.names:
+        for theirs in candidate.names:
+            there = letters(theirs.family), given_letters(theirs.given)
+            if all(there) and there[0] != there[1] and there == (given_letters(mine.given), letters(mine.family)):
+                family, given = -math.log2(table.of_family(theirs.family)), -math.log2(table.of_given(theirs.given))
+                return (
+                    FieldComparison("family name", mine.family, theirs.family, Agreement.SIMILAR, family - _SWAPPED),
+                    FieldComparison("given name", mine.given, theirs.given, Agreement.SIMILAR, given - _SWAPPED),
+                )
+    return ()
 
 
 def _compare_family(applicant: Person, candidate: Person, table: NameTable) -> FieldComparison:

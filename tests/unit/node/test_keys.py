@@ -11,6 +11,7 @@ import pytest
 
 from waypost.node.keys import SCHEMES, SCHEMES_VERSION, Side, match_inputs
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
+from waypost.node.weighing import Verdict, weigh
 from waypost.protocol.limits import CHECK_TOKENS
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "match-keys.json").read_text())
@@ -94,6 +95,16 @@ def test_former_names_and_parts_of_compound_names_agree() -> None:
     married = Person((PersonName("Whitfield-Stone", "Kate"), PersonName("Delacroix", "Kate")), BORN)
     assert "family-head" in agreeing(ANNE, married)
     assert "family-head" in agreeing(replace(ANNE, names=(PersonName("Stone", "Katherine"),)), married)
+
+
+def test_an_applicant_whose_names_stand_in_each_others_place_agrees_and_contradicts_no_marker() -> None:
+    record = replace(ANNE, ssn="912345678")
+    swapped = replace(ANNE, names=(PersonName("Katherine", "Delacroix"),))
+    everything = {"name-date", "no-middle", "no-ssn", "family-head", "family-tail", "family-ends"}
+    assert agreeing(record, swapped) == everything
+    assert weigh(record, everything).verdict is Verdict.DISCLOSE
+    other_middle = replace(ANNE, names=(PersonName("Katherine", "Delacroix", "Ruth"),))
+    assert "no-middle" not in agreeing(record, other_middle)
 
 
 def test_markers_tell_what_the_applicant_did_not_give() -> None:
