@@ -10,7 +10,7 @@ from pathlib import Path
 from waypost.crypto.envelope import SigningKey, countersign, parse_envelope, sign
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.sealing import SealingKey
-from waypost.node import answering, asking, messages, noticing
+from waypost.node import answering, asking, details, disputing, messages, noticing
 from waypost.node.applicants import Inquiry
 from waypost.node.due_process import Windows
 from waypost.node.persons import PartialDate, Person, PersonName
@@ -212,6 +212,8 @@ class World:
     def make_notices(self) -> None:
         """What the owner's task does."""
         store = self.owner.store
+        details.owe_changed(store, self.now_ms, 100)
+        disputing.note_overdue(store, self.today, now_ms=self.now_ms)
         for owed in store.notices.due(self.now_ms, 100):
             noticing.make(
                 store,

@@ -29,7 +29,7 @@ from waypost.crypto.envelope import SigningKey, Verified, Verifier, parse_envelo
 from waypost.crypto.errors import EnvelopeError, SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, seal
-from waypost.node import wire
+from waypost.node import details, wire
 from waypost.node.audit import Event
 from waypost.node.due_process import Windows
 from waypost.node.errors import Refused
@@ -56,6 +56,8 @@ from waypost.protocol.roster import Member, Roster
 from waypost.v1 import check_pb2, envelope_pb2
 
 OUTBOX_ANSWER = "answer"
+VERDICT_DECLINED = "declined"
+"""In the disclosure log: policy forbade everything about the officer."""
 _DIGEST_BYTES = 32
 _REFERENCE_BYTES = 16
 
@@ -108,10 +110,10 @@ def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Ro
         envelope, digest = _sealed(body, query, own, now_ms)
         store.outbox.add(OUTBOX_ANSWER, header.message_id, envelope.SerializeToString(), now_ms)
         for each in decided:
-            store.disclosures.add(_entry(each, query, digest, now_ms))
+            _enter(store, each, query, digest, now_ms)
             if each.candidate is not None and each.candidate.referral_reference:
                 store.referrals.offer(_offer(each.candidate.referral_reference, each.officer_id, query, now_ms))
-        disclosed = sum(each.verdict is Verdict.DISCLOSE for each in decided)
+        disclosed = sum(each.verdict == Verdict.DISCLOSE for each in decided)
         store.audit.add(
             AuditEntry(now_ms, Event.QUERY_ANSWERED, header.sender, f"{len(decided)} weighed, {disclosed} disclosed")
         )
@@ -139,7 +141,7 @@ def answer_own(
     content = body.SerializeToString()
     store.checks.add_answer(StoredAnswer(check.id, own.ori, content, b"", now_ms))
     for each in decided:
-        store.disclosures.add(_entry(each, query, hashlib.sha256(content).digest(), now_ms))
+        _enter(store, each, query, hashlib.sha256(content).digest(), now_ms)
 
 
 def open_query(routed: check_pb2.RoutedQuery, *, roster: Roster, now_ms: int) -> Query:
@@ -186,7 +188,7 @@ def _group(store: Store, hits: list[TokenHit]) -> list[tuple[Officer, frozenset[
 @dataclass(frozen=True, slots=True)
 class _Decided:
     officer_id: int
-    verdict: Verdict
+    verdict: str
     records: tuple[ConductRecord, ...]
     policy_ids: tuple[str, ...]
     candidate: check_pb2.Candidate | None
@@ -202,7 +204,7 @@ def _decide(officer: Officer, agreeing: frozenset[str], query: Query, ruling: Ru
     if not whole.allowed:
         declined = check_pb2.Declined(records=0, policy_ids=whole.policy_ids)
         candidate = check_pb2.Candidate(verdict=check_pb2.VERDICT_DECLINED, declined=[declined])
-        return _Decided(officer.id, verdict, (), whole.policy_ids, candidate)
+        return _Decided(officer.id, VERDICT_DECLINED, (), whole.policy_ids, candidate)
     if verdict is Verdict.REFERRAL:
         reference = os.urandom(_REFERENCE_BYTES)
         candidate = check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL, referral_reference=reference)
@@ -258,6 +260,13 @@ def _offer(reference: bytes, officer_id: int, query: Query, now_ms: int) -> Refe
     )
 
 
+def _enter(store: Store, decided: _Decided, query: Query, answer_digest: bytes, now_ms: int) -> None:
+    """Rule 7; and what the asker was told of the officer himself, for it hears when that changes."""
+    store.disclosures.add(_entry(decided, query, answer_digest, now_ms))
+    if decided.candidate is not None and decided.candidate.verdict == check_pb2.VERDICT_DISCLOSED:
+        details.note_told(store, query.asker.ori, decided.officer_id, decided.candidate)
+
+
 def _entry(decided: _Decided, query: Query, answer_digest: bytes, now_ms: int) -> Disclosure:
     return Disclosure(
         at_ms=now_ms,
@@ -269,6 +278,6 @@ def _entry(decided: _Decided, query: Query, answer_digest: bytes, now_ms: int) -
         officer_id=decided.officer_id,
         records=tuple(DisclosedRecord(record.record_key, record.version) for record in decided.records),
         policies=decided.policy_ids,
-        verdict=str(decided.verdict),
+        verdict=decided.verdict,
         answer_digest=answer_digest,
     )

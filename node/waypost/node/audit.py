@@ -21,6 +21,7 @@ class Event(StrEnum):
     NOTICE_DELIVERED = "notice-delivered"
     DISCLOSURE_ERASED = "disclosure-erased"
     RECORD_CHANGED = "record-changed"
+    DISPUTE_OVERDUE = "dispute-overdue"
     RETENTION_RUN = "retention-run"
     POST_REFUSED = "post-refused"
     CHECK_SUBMITTED = "check-submitted"
@@ -68,6 +69,8 @@ MEANING: dict[Event, str] = {
     "many answers, and why.",
     Event.RECORD_CHANGED: "A record was changed by hand; subject: the staff reference; detail: the change, its number "
     "of notices, and the record's key.",
+    Event.DISPUTE_OVERDUE: "An officer's dispute was not resolved in its time; subject: the record's key; detail: how "
+    "many members are told.",
     Event.RETENTION_RUN: "What was over by the retention file was removed; detail: how many records and entries.",
     Event.POST_REFUSED: "The hub refused a message of this node; detail: the reason.",
     Event.CHECK_SUBMITTED: "A check of this node was accepted by the hub; subject: who asked.",

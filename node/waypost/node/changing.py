@@ -143,6 +143,7 @@ def expunge(
             for each in person:
                 store.tokens.erase(each)
                 store.officers.erase(each)
+                store.told_officers.forget(each)
         forget_rejects(rejects, record_key)
         store.batches.forget_shapes()  # a value of a small column may have been this record's alone
         note_due(store)

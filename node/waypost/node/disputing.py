@@ -4,7 +4,8 @@
 2. A newer statement takes the earlier one's place; an empty one takes it back.
 3. One dispute of a record is open at a time. Resolving it says how: `stands`, `corrected`, `voided`, `sealed`.
    The outcome is a statement of the owner; the change itself is made by the commands of changing.py, before.
-4. What was done, the entry of everyone who must be told and the audit entry are one transaction.
+4. A dispute that was not resolved in its time is entered once, by the running node.
+5. What was done, the entry of everyone who must be told and the audit entry are one transaction.
 """
 
 from __future__ import annotations
@@ -77,6 +78,20 @@ def resolve_dispute(
         return _noted(store, record, Change.DISPUTE_RESOLVED, words, staff, now_ms)
 
 
+def note_overdue(store: Store, today: date, *, now_ms: int) -> int:
+    """Enter that disputes are overdue by now, and who must be told of it (rule 4); how many disputes."""
+    if not store.statements.newly_overdue(today):
+        return 0
+    with store.writing():
+        overdue = store.statements.newly_overdue(today)
+        for record_key in overdue:
+            store.statements.overdue_told(record_key)
+            words = "the dispute was not resolved in time"
+            told = noticing.owe(store, record_key, Change.DISPUTE_OVERDUE, reason=words, now_ms=now_ms)
+            store.audit.add(AuditEntry(now_ms, Event.DISPUTE_OVERDUE, record_key, f"{told} notices"))
+    return len(overdue)
+
+
 def _record(store: Store, record_key: str) -> ConductRecord:
     held = store.conduct.by_key(record_key)
     if held is None:
@@ -85,7 +100,7 @@ def _record(store: Store, record_key: str) -> ConductRecord:
 
 
 def _noted(store: Store, record: ConductRecord, change: Change, words: str, staff: str, now_ms: int) -> Changed:
-    """Rule 4."""
+    """Rule 5."""
     if not 0 < len(staff) <= STAFF_CHARS_MAX or not staff.isprintable():
         raise ChangeError(f"the staff reference has 1 to {STAFF_CHARS_MAX} printable characters")
     key = record.record_key

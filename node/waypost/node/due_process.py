@@ -14,17 +14,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from waypost.node.errors import SettingsError
 from waypost.node.limits import TOLD_WINDOW_DAYS, WINDOW_DAYS_MAX
 from waypost.node.records import ConductKind, ConductRecord
-from waypost.node.settings import settings_path
+from waypost.node.settings import read_table
+
+_CHOICES: Final = frozenset({"window_days", "kinds", "law"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,8 @@ class Windows:
 
 def read_windows(home: Path) -> Windows:
     """The windows that a node's settings name; SettingsError when they cannot be used."""
-    path = settings_path(home)
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}", hint="mend it") from None
-    table: dict[str, Any] = settings.get("due_process", {})
-    return Windows(table.get("window_days", TOLD_WINDOW_DAYS), table.get("kinds", {}), str(table.get("law", "")))
+    table = read_table(home, "due_process", _CHOICES)
+    kinds = table.get("kinds", {})
+    if not isinstance(kinds, dict):
+        raise SettingsError("due_process: kinds is no table", hint="write [due_process.kinds]")
+    return Windows(table.get("window_days", TOLD_WINDOW_DAYS), kinds, str(table.get("law", "")))

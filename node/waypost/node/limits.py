@@ -152,6 +152,9 @@ POLICY_FILE_BYTES_MAX: Final = 256 * 1024
 NOTICE_RETRY_MS: Final = 3600 * 1000
 """Pause before a notice is tried again that the hub refused, or whose recipient takes no part now."""
 
+TOLD_OFFICERS_PER_STEP_MAX: Final = 200
+"""Officers compared with what members were told of them, in one transaction: well below a second."""
+
 NOTICES_PER_STEP_MAX: Final = 64
 """Notices sealed at a time: a tenth of a second, between which the store serves others."""
 

@@ -1,9 +1,9 @@
-"""Taking notices: what other owners say has become of records that they had disclosed to this node. No network.
+"""Taking notices: what other owners say has become of records and officers disclosed to this node. No network.
 
 1. A notice counts when an active member signed it for this node, it opens with this node's sealing key in that member's
    context, and it is not one that was taken before.
-2. What has no higher sequence than was seen about the record, or is about a record that no answer kept here discloses,
-   is acknowledged and changes nothing.
+2. What has no higher sequence than was seen about the record or officer, or is about one that no answer kept here
+   discloses, is acknowledged and changes nothing.
 3. A record that was expunged is erased from every answer and earlier notice kept here; the fact of it is kept. The
    database file is rewritten within the hour, so that nothing of it is left in the file's free space.
 4. Effect and acknowledgement are one transaction.
@@ -57,30 +57,49 @@ def _open(notice: notice_pb2.Notice, header: Header, receiver: Receiver) -> noti
     except SealingError as error:
         raise Refused("not-sealed-for-us", str(error)) from error
     well_formed = (
-        0 < len(body.record_key) <= KEY_CHARS_MAX
-        and body.sequence > 0
+        body.sequence > 0
         and 0 < len(body.changes) <= limits.NOTICE_CHANGES_MAX
-        and set(body.changes) <= set(notice_pb2.NoticeChange.values()[1:])
         and 0 < body.changed_at_ms <= receiver.now_ms + CLOCK_SKEW_MAX_MS
-        and body.standing in notice_pb2.Standing.values()
-        and body.standing != notice_pb2.STANDING_UNSPECIFIED
         and len(body.reason) <= limits.REASON_CHARS_MAX
-        and body.HasField("record") == (body.standing == notice_pb2.STANDING_STANDS)
-        and (not body.HasField("record") or body.record.record_key == body.record_key)
+        and (_of_record(body) if body.record_key else _of_officer(body))
     )
     if not well_formed:
         raise Refused("malformed", "the notice breaks the protocol's bounds")
     return body
 
 
+def _of_record(body: notice_pb2.NoticeBody) -> bool:
+    known = set(notice_pb2.NoticeChange.values()[1:]) - {notice_pb2.NOTICE_CHANGE_DETAILS}
+    return (
+        len(body.record_key) <= KEY_CHARS_MAX
+        and not body.officer_key
+        and not body.HasField("details")
+        and set(body.changes) <= known
+        and body.standing in set(notice_pb2.Standing.values()) - {notice_pb2.STANDING_UNSPECIFIED}
+        and body.HasField("record") == (body.standing == notice_pb2.STANDING_STANDS)
+        and (not body.HasField("record") or body.record.record_key == body.record_key)
+    )
+
+
+def _of_officer(body: notice_pb2.NoticeBody) -> bool:
+    standings = {notice_pb2.STANDING_STANDS, notice_pb2.STANDING_WITHHELD, notice_pb2.STANDING_VOIDED}
+    return (
+        0 < len(body.officer_key) <= KEY_CHARS_MAX
+        and not body.HasField("record")
+        and set(body.changes) == {notice_pb2.NOTICE_CHANGE_DETAILS}
+        and body.standing in standings
+        and body.HasField("details") == (body.standing == notice_pb2.STANDING_STANDS)
+    )
+
+
 def _apply(store: Store, owner: str, body: notice_pb2.NoticeBody, now_ms: int) -> bool:
     """Whether the notice changed anything here (rules 2 and 3)."""
-    if body.sequence <= store.notices.newest_sequence(owner, body.record_key):
+    if body.sequence <= store.notices.newest_sequence(owner, body.record_key, body.officer_key):
         return False
     concerned = [
         (answer.check_id, content)
         for answer in store.checks.answers_of(owner)
-        if names_record(content := check_pb2.AnswerBody.FromString(answer.body), body.record_key)
+        if _concerns(body, content := check_pb2.AnswerBody.FromString(answer.body))
     ]
     if not concerned:
         return False
@@ -90,8 +109,15 @@ def _apply(store: Store, owner: str, body: notice_pb2.NoticeBody, now_ms: int) -
             store.checks.redact_answer(check_id, owner, without_record(content, body.record_key).SerializeToString())
         note_due(store)
         store.audit.add(AuditEntry(now_ms, Event.DISCLOSURE_ERASED, owner, f"{len(concerned)} answers, expunged"))
-    store.notices.receive(ReceivedNotice(owner, body.record_key, body.sequence, body.SerializeToString(), now_ms))
+    kept = body.SerializeToString()
+    store.notices.receive(ReceivedNotice(owner, body.record_key, body.sequence, kept, now_ms, body.officer_key))
     return True
+
+
+def _concerns(body: notice_pb2.NoticeBody, content: check_pb2.AnswerBody) -> bool:
+    if body.record_key:
+        return names_record(content, body.record_key)
+    return any(each.officer_key == body.officer_key for each in content.candidates)
 
 
 def names_record(content: check_pb2.AnswerBody, record_key: str) -> bool:

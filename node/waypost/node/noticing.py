@@ -9,12 +9,13 @@
 4. It stays on the owner's list until the recipient acknowledges it; what is not acknowledged in its life is made anew.
 5. An acknowledgement counts when the recipient signed it for this node and it names a notice that was sent to it.
 
-What is left out on purpose: notices about a person's name or employments. These are not conduct records.
+A notice may be about an officer himself instead of a record: details.py says when, and what it tells.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -23,6 +24,7 @@ from waypost.crypto.envelope import Verifier, sign
 from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, seal
+from waypost.node import details
 from waypost.node.answering import Self
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
@@ -30,7 +32,8 @@ from waypost.node.fairness import Withheld
 from waypost.node.limits import NOTICE_RETRY_MS
 from waypost.node.policy_facts import asker_of
 from waypost.node.receiver import Receiver
-from waypost.node.records import ConductRecord, RecordStatus
+from waypost.node.records import ConductRecord, Officer, RecordStatus
+from waypost.node.ruling import Ruling
 from waypost.node.store import AuditEntry, DisclosedRecord, Disclosure, OwedNotice, Store
 from waypost.protocol import limits, names
 from waypost.protocol.roster import Member, Roster
@@ -53,6 +56,8 @@ class Change(StrEnum):
     STATEMENT = "statement"
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_RESOLVED = "dispute_resolved"
+    DISPUTE_OVERDUE = "dispute_overdue"
+    DETAILS = details.CHANGE
 
 
 def owe(store: Store, record_key: str, change: Change, *, reason: str, now_ms: int) -> int:
@@ -85,10 +90,10 @@ def make(
 ) -> None:
     """Put a notice into the outbox (rules 2 and 3); Refused when it cannot be made now."""
     with store.writing():
-        told = [entry for entry in disclosed(store, owed.record_key) if entry.asker == recipient.ori]
+        told = _told(store, owed, recipient.ori)
         if not told:
-            raise Refused("not-asked", "nothing of this record was disclosed to that member")
-        body = _body(store, owed, told, own=own, recipient=recipient, roster=roster, today=today)
+            raise Refused("not-asked", "nothing of this was disclosed to that member")
+        body = _body(store, owed, told, recipient=recipient, ruling=lambda: own.ruling(roster, today))
         header = new_header(
             sender=own.ori, audience=recipient.ori, now_ms=now_ms, lifetime_ms=limits.NOTICE_LIFETIME_MS
         )
@@ -101,30 +106,33 @@ def make(
         envelope = sign(names.NOTICE, payload, own.key).SerializeToString()
         store.outbox.add(OUTBOX_NOTICE, header.message_id, envelope, now_ms)
         store.notices.posted(owed.id, header.message_id, header.expires_at_ms)
-        if body.HasField("record"):
+        if body.HasField("record") or body.HasField("details"):
             store.disclosures.add(_entry(told[-1], body, hashlib.sha256(payload).digest(), now_ms))
 
 
+def _told(store: Store, owed: OwedNotice, recipient: str) -> list[Disclosure]:
+    if owed.officer_id is not None:
+        return details.disclosed(store, owed.officer_id, recipient)
+    return [entry for entry in disclosed(store, owed.record_key) if entry.asker == recipient]
+
+
 def _body(
-    store: Store,
-    owed: OwedNotice,
-    told: list[Disclosure],
-    *,
-    own: Self,
-    recipient: Member,
-    roster: Roster,
-    today: date,
+    store: Store, owed: OwedNotice, told: list[Disclosure], *, recipient: Member, ruling: Callable[[], Ruling]
 ) -> notice_pb2.NoticeBody:
+    """`ruling` is asked for content only: that a record is void is told also while a policy file cannot be read."""
     checks = dict.fromkeys(entry.check_id for entry in reversed(told))
     body = notice_pb2.NoticeBody(
         record_key=owed.record_key,
         sequence=owed.sequence,
         changes=[notice_pb2.NoticeChange.Value(f"NOTICE_CHANGE_{change.upper()}") for change in owed.changes],
-        told_version=max(
-            record.version for entry in told for record in entry.records if record.record_key == owed.record_key
-        ),
         changed_at_ms=owed.changed_at_ms,
         check_ids=list(checks)[: limits.NOTICE_CHECKS_MAX],
+    )
+    if owed.officer_id is not None:
+        details.add_content(body, store, owed, told[-1], recipient=recipient, ruling=ruling)
+        return body
+    body.told_version = max(
+        record.version for entry in told for record in entry.records if record.record_key == owed.record_key
     )
     held = store.conduct.by_key(owed.record_key)
     if held is None:
@@ -136,26 +144,26 @@ def _body(
     elif held.record.status is RecordStatus.SEALED:
         body.standing = notice_pb2.STANDING_SEALED
     else:
-        _add_content(body, held.record, told[-1], own=own, recipient=recipient, roster=roster, today=today)
+        officer = store.officers.get(held.officer_id)
+        _add_content(body, officer, held.record, told[-1], recipient=recipient, ruling=ruling())
     return body
 
 
 def _add_content(
     body: notice_pb2.NoticeBody,
+    officer: Officer | None,
     record: ConductRecord,
     last: Disclosure,
     *,
-    own: Self,
     recipient: Member,
-    roster: Roster,
-    today: date,
+    ruling: Ruling,
 ) -> None:
     """Rule 2."""
-    ruling = own.ruling(roster, today)
     fairness = ruling.fairness(record)
     asker = asker_of(recipient, last.purpose, authorized=len(last.authorization_digest) == _DIGEST_BYTES)
     decision = ruling.of_record(asker, record)
-    if decision is not None and decision.allowed:
+    whole = officer is not None and ruling.of_officer(asker, officer).allowed
+    if whole and decision is not None and decision.allowed:
         body.standing = notice_pb2.STANDING_STANDS
         body.record.CopyFrom(ruling.content(asker, record))
         return
@@ -173,7 +181,7 @@ def _entry(last: Disclosure, body: notice_pb2.NoticeBody, digest: bytes, now_ms:
         authorization_digest=last.authorization_digest,
         asker_reference=last.asker_reference,
         officer_id=last.officer_id,
-        records=(DisclosedRecord(body.record_key, body.version),),
+        records=(DisclosedRecord(body.record_key, body.version),) if body.record_key else (),
         policies=last.policies,
         verdict=VERDICT_NOTICE,
         answer_digest=digest,

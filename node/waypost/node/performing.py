@@ -74,7 +74,7 @@ class Performing:
     def _keep_ready(self, ready: StoredCheck, tokens: Sequence[bytes], roster: Roster) -> None:
         """Store the request together with what this node itself holds of the applicant."""
         node, today = self._node, datetime.now(UTC).date()
-        own = answering.Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
+        own = node.own()
         with node.store.writing():
             if node.store.checks.update(ready, expected_state=asking.QUEUED):
                 answering.answer_own(

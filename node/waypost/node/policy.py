@@ -6,7 +6,7 @@
    is permitted that the file does not forbid. So whatever they say, they only narrow: no permit of theirs ever reaches
    the floor, or another file.
 3. A file that cannot be read or parsed, or does not fit the schema, keeps the engine from being made: the node then
-   discloses nothing, and says so.
+   discloses nothing, and says so. So does a folder that cannot be read, and a file that is almost called .cedar.
 4. A policy that fails while it is evaluated declines: a forbid that was skipped must not let anything out.
 5. A decision names the policies that made it, by their @id; one without is named for its file and place.
 """
@@ -24,6 +24,7 @@ import cedarpy
 from waypost.node.errors import PolicyError
 from waypost.node.limits import POLICY_FILE_BYTES_MAX
 from waypost.node.policy_words import problems
+from waypost.node.settings import settings_path
 from waypost.protocol import floor as shipped
 from waypost.protocol import names
 
@@ -209,10 +210,14 @@ def read_local(home: Path) -> tuple[tuple[str, str], ...]:
     return read_files(_paths(home))
 
 
-def policy_files(home: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of change of the node's policy files: when these differ, they are to be read anew."""
+def law_files(home: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of change of the policy files and settings: when these differ, they are to be read anew."""
+    try:
+        paths = _paths(home)
+    except PolicyError:
+        paths = [home / "policies"]
     found = []
-    for path in _paths(home):
+    for path in (settings_path(home), *paths):
         try:
             facts = path.stat()
             found.append((path.name, facts.st_size, facts.st_mtime_ns))
@@ -222,7 +227,21 @@ def policy_files(home: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def _paths(home: Path) -> list[Path]:
-    return sorted((home / "policies").glob("*.cedar"))
+    """The policy files, by name; PolicyError when the folder holds what may be meant for one and would not be read."""
+    folder = home / "policies"
+    if not folder.is_symlink() and not folder.exists():
+        return []
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise PolicyError(f"{folder} cannot be read", hint="the node discloses nothing until it can") from error
+    strange = [path.name for path in found if path.suffix != ".cedar" and "cedar" in path.name.casefold()]
+    if strange:
+        raise PolicyError(
+            f"{folder / strange[0]} is no policy file by its name",
+            hint="the node discloses nothing until it is called NAME.cedar, or moved away",
+        )
+    return [path for path in found if path.suffix == ".cedar"]
 
 
 def read_files(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:

@@ -1,19 +1,20 @@
 """What a node's policy files do to the records it holds: tried on typical askers, before anybody real asks.
 
 1. Only records that section 3(b) admits are looked at: of the others nobody is told anything, whatever a policy says.
-2. Each file is looked at by itself: what it keeps back that the federation's floor would let out.
+2. Each file is looked at by itself: what it keeps back that the federation's floor would let out. What forbids an
+   officer as a whole keeps all of his records back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from waypost.node.due_process import Windows
-from waypost.node.policy import Asker, PolicyEngine
-from waypost.node.records import ConductRecord
+from waypost.node.policy import Asker, Explanation, PolicyEngine
+from waypost.node.records import Officer
 from waypost.node.ruling import Ruling
 
 _ANY_ORI: Final = "US0000000"
@@ -29,12 +30,14 @@ class TypicalAsker:
 
 @dataclass(frozen=True, slots=True)
 class FileEffect:
-    """What one file keeps back from one asker: by policy, the keys of the records."""
+    """What one file keeps back from one asker: by policy, the keys of the records; and how many officers as a whole."""
 
     file: str
     asker: str
     admitted: int
     kept_back: dict[str, tuple[str, ...]]
+    officers: int
+    officers_declined: int
 
 
 def typical_askers(state: str) -> tuple[TypicalAsker, ...]:
@@ -50,7 +53,7 @@ def typical_askers(state: str) -> tuple[TypicalAsker, ...]:
 
 
 def review(
-    records: Iterable[ConductRecord],
+    officers: Sequence[Officer],
     files: Sequence[tuple[str, str]],
     *,
     floor: str,
@@ -59,21 +62,30 @@ def review(
     windows: Windows,
     today: date,
 ) -> list[FileEffect]:
-    """What each file does (rules 1 and 2); PolicyError when one cannot be used."""
-    whole = Ruling(ori, state, PolicyEngine(floor), windows, today)
-    admitted = [record for record in records if whole.admits(record)]
+    """What each file does to these officers and their records (rules 1 and 2); PolicyError when one cannot be used."""
     effects: list[FileEffect] = []
     for name, text in files:
         ruling = Ruling(ori, state, PolicyEngine(floor, [(name, text)]), windows, today)
-        effects += [_effect(name, typical, admitted, ruling) for typical in typical_askers(state)]
+        effects += [_effect(name, typical, officers, ruling) for typical in typical_askers(state)]
     return effects
 
 
-def _effect(name: str, typical: TypicalAsker, admitted: Sequence[ConductRecord], ruling: Ruling) -> FileEffect:
+def _effect(name: str, typical: TypicalAsker, officers: Sequence[Officer], ruling: Ruling) -> FileEffect:
     kept: dict[str, list[str]] = {}
-    for record in admitted:
-        explained = ruling.explain(typical.asker, record)
-        if explained.floor.allowed and not explained.decision.allowed:
-            for policy in explained.decision.policy_ids:
+    admitted = declined = 0
+    for officer in officers:
+        whole = _forbidding(ruling.explain_officer(typical.asker, officer))
+        declined += bool(whole)
+        for record in filter(ruling.admits, officer.conduct):
+            admitted += 1
+            for policy in whole or _forbidding(ruling.explain(typical.asker, record)):
                 kept.setdefault(policy, []).append(record.record_key)
-    return FileEffect(name, typical.words, len(admitted), {policy: tuple(keys) for policy, keys in kept.items()})
+    keys = {policy: tuple(keys) for policy, keys in kept.items()}
+    return FileEffect(name, typical.words, admitted, keys, len(officers), declined)
+
+
+def _forbidding(explained: Explanation) -> tuple[str, ...]:
+    """The node's own policies that keep back what the floor would let out."""
+    if not explained.floor.allowed or explained.decision.allowed:
+        return ()
+    return explained.decision.policy_ids

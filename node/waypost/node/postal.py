@@ -51,7 +51,7 @@ class Postal:
         node, roster = self._node, self._roster()
         if node.log_distrusted:
             raise Refused("log-forked", "the hub's log is not the one it showed before")
-        own = answering.Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
+        own = node.own()
         today, moment_ms = datetime.now(UTC).date(), now_ms()
         await node.threads.in_store(
             lambda: answering.answer(node.store, query, own=own, roster=roster, now_ms=moment_ms, today=today)

@@ -23,7 +23,7 @@ from waypost.crypto.envelope import SigningKey, Verifier, sign
 from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import Header, MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, open_sealed, seal
-from waypost.node import wire
+from waypost.node import details, wire
 from waypost.node.applicants import Inquiry
 from waypost.node.audit import Event
 from waypost.node.errors import CheckError, Refused
@@ -177,6 +177,7 @@ def post_decision(
         if body.HasField("candidate"):
             digest = hashlib.sha256(message.SerializeToString()).digest()
             store.disclosures.add(_entry(offer, released, policies, digest, now_ms))
+            details.note_told(store, offer.asker, offer.officer_id, body.candidate)
         _put_out(store, names.REFERRAL_DECISION, message, header, key, now_ms)
         store.referrals.change_offer(replace(offer, sent=True))
 

@@ -13,6 +13,7 @@ from typing import Any
 from waypost.node import wire
 from waypost.node.applicants import Inquiry, inquiry_from_json
 from waypost.node.asking import receipt_of
+from waypost.node.details import differences
 from waypost.node.duties import Duty, duty_of
 from waypost.node.errors import RecordError
 from waypost.node.matching import Comparison, Confidence, score
@@ -45,6 +46,8 @@ class Result:
     coverage: check_pb2.Coverage | None
     updates: Mapping[tuple[str, str], ReceivedNotice] = field(default_factory=dict)
     """What owners have told since about records disclosed here: by owner and record_key."""
+    officer_updates: Mapping[tuple[str, str], ReceivedNotice] = field(default_factory=dict)
+    """What owners have told since about officers themselves: by owner and officer_key."""
     letter: StoredLetter | None = None
     """The letter to the applicant, once there is one."""
 
@@ -104,7 +107,8 @@ def result_of(
         tuple(pending),
         tuple(refused),
         receipt.coverage if receipt is not None else None,
-        {(notice.owner, notice.record_key): notice for notice in notices},
+        {(notice.owner, notice.record_key): notice for notice in notices if notice.record_key},
+        {(notice.owner, notice.officer_key): notice for notice in notices if notice.officer_key},
         letter,
     )
 
@@ -117,7 +121,7 @@ def facts(result: Result) -> dict[str, Any]:
         "state": result.check.state,
         "reason": result.check.reason,
         "applicant": result.inquiry.row or 1,
-        "candidates": [_candidate_facts(found, result.updates) for found in result.candidates],
+        "candidates": [_candidate_facts(found, result) for found in result.candidates],
         "referrals": list(result.referrals),
         "declined": [{"ori": ori, "policy": policy} for ori, policy in result.declined],
         "pending": list(result.pending),
@@ -133,24 +137,17 @@ def facts(result: Result) -> dict[str, Any]:
     }
 
 
-def _candidate_facts(found: FoundCandidate, updates: Mapping[tuple[str, str], ReceivedNotice]) -> dict[str, Any]:
-    candidate = found.candidate
+def _candidate_facts(found: FoundCandidate, result: Result) -> dict[str, Any]:
+    candidate, updates = found.candidate, result.updates
+    since = result.officer_updates.get((found.ori, candidate.officer_key))
     return {
         "ori": found.ori,
         "officer_key": candidate.officer_key,
         "confidence": found.comparison.confidence.value,
         "score": found.comparison.bits,
         "fields": {field.field: field.agreement.value for field in found.comparison.fields},
-        "employments": [
-            {
-                "ori": entry.ori,
-                "rank": entry.rank,
-                "hired_on": entry.hired_on,
-                "separated_on": entry.separated_on,
-                "separation": separation_word(entry),
-            }
-            for entry in candidate.employments
-        ],
+        "employments": [_employment_facts(entry) for entry in candidate.employments],
+        "now": None if since is None else officer_notice_facts(since, candidate),
         "records": [
             {
                 "record_key": entry.record_key,
@@ -175,22 +172,50 @@ def _candidate_facts(found: FoundCandidate, updates: Mapping[tuple[str, str], Re
     }
 
 
+def _employment_facts(entry: record_pb2.Employment) -> dict[str, Any]:
+    return {
+        "ori": entry.ori,
+        "rank": entry.rank,
+        "hired_on": entry.hired_on,
+        "separated_on": entry.separated_on,
+        "separation": separation_word(entry),
+    }
+
+
+def officer_notice_facts(notice: ReceivedNotice, told: check_pb2.Candidate) -> dict[str, Any]:
+    """What an owner told about an officer himself whom it had disclosed."""
+    body = notice_pb2.NoticeBody.FromString(notice.body)
+    stands = body.HasField("details")
+    return {
+        "standing": standing_word(body),
+        "reason": body.reason,
+        "changed_at": _day(body.changed_at_ms),
+        "employments": [_employment_facts(entry) for entry in body.details.employments],
+        "differences": list(differences(told, body.details)) if stands else [],
+    }
+
+
 def notice_facts(notice: ReceivedNotice) -> dict[str, Any]:
     """What an owner told about a record that it had disclosed."""
     body = notice_pb2.NoticeBody.FromString(notice.body)
     return {
         "owner": notice.owner,
         "record_key": notice.record_key,
+        "officer_key": notice.officer_key,
         "standing": standing_word(body),
         "changes": [wire.word(notice_pb2.NoticeChange, each) for each in body.changes],
         "version": body.version,
         "told_version": body.told_version,
         "reason": body.reason,
-        "changed_at": datetime.fromtimestamp(body.changed_at_ms / 1000, UTC).strftime("%Y-%m-%d"),
+        "changed_at": _day(body.changed_at_ms),
         "summary": body.record.summary,
         "statement": body.record.statement.text,
         "dispute": dispute_words(body.record),
     }
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
 def standing_word(body: notice_pb2.NoticeBody) -> str:

@@ -30,9 +30,12 @@ class Ruling:
     terms: OwnTerms = field(default_factory=OwnTerms)
 
     def of_officer(self, asker: Asker, officer: Officer) -> Decision:
-        """Whether the asker may have the officer's employment history."""
-        resource = officer_resource(officer, ori=self.ori, state=self.state, today=self.today)
-        return self.policies.decide(asker, resource)
+        """Whether the asker may have the officer's employment history, and with it anything about him."""
+        return self.explain_officer(asker, officer).decision
+
+    def explain_officer(self, asker: Asker, officer: Officer) -> Explanation:
+        """How policy decides on the officer as a whole."""
+        return self.policies.explain(asker, officer_resource(officer, ori=self.ori, state=self.state, today=self.today))
 
     def of_record(self, asker: Asker, record: ConductRecord) -> Decision | None:
         """Whether the asker may have the record; None when section 3(b) does not even let it be counted."""

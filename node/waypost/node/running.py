@@ -17,14 +17,15 @@ from waypost.crypto.envelope import SigningKey, parse_envelope
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.sealing import SealingKey
 from waypost.node import settings
+from waypost.node.answering import Self
 from waypost.node.asking import Asker
 from waypost.node.audit import Event
 from waypost.node.due_process import read_windows
-from waypost.node.errors import LinkError, PolicyError
+from waypost.node.errors import LinkError, PolicyError, SettingsError
 from waypost.node.federation import Federation, read_federation
 from waypost.node.hub_client import HubClient
 from waypost.node.link import Link, LinkState
-from waypost.node.policy import PolicyEngine, policy_files, read_local
+from waypost.node.policy import PolicyEngine, law_files, read_local
 from waypost.node.store import AuditEntry, Store, StoredRoster
 from waypost.node.terms import read_terms
 from waypost.node.tokenizing import Evaluator, Threads
@@ -62,7 +63,7 @@ class Running:
         self.windows = read_windows(home)
         self.terms = read_terms(home)
         self.policies: PolicyEngine | None = None
-        self._policy_files: tuple[tuple[str, int, int], ...] | None = None
+        self._law_files: tuple[tuple[str, int, int], ...] | None = None
         self.client: HubClient | None = None
         self.link: Link | None = None
         self.attached = asyncio.Event()
@@ -110,21 +111,27 @@ class Running:
         )
 
     def load_policies(self) -> None:
-        """Read the policies anew; with one that cannot be read there are none, and nothing is disclosed."""
+        """Read policies and settings anew; with a file that cannot be read there are none, and nothing is disclosed."""
         if self.roster is None:
             return
-        self._policy_files = policy_files(self.home)
+        self._law_files = law_files(self.home)
+        self.policies = None
         try:
+            self.windows, self.terms = read_windows(self.home), read_terms(self.home)
             self.policies = PolicyEngine(self.roster.policy_floor, read_local(self.home))
-        except PolicyError as error:
-            self.policies = None
-            _log.error("%s", error)
+        except (PolicyError, SettingsError) as error:
+            _log.error("nothing is disclosed: %s", error)
 
     def policies_now(self) -> PolicyEngine | None:
         """The policies in force, read anew when a file has changed; None while one cannot be read."""
-        if policy_files(self.home) != self._policy_files:
+        if law_files(self.home) != self._law_files:
             self.load_policies()
         return self.policies
+
+    def own(self) -> Self:
+        """The node as one who discloses, under the policies, windows and terms in force."""
+        policies = self.policies_now()
+        return Self(self.ori, self.key, policies, self.windows, self.terms)
 
     async def take_roster(self, envelope: envelope_pb2.Envelope) -> None:
         """Put a newer roster in force, or keep the one held and say why."""

@@ -28,7 +28,9 @@ _VERDICTS = {
     "disclose": "disclosed",
     "referral": "a referral was offered; nothing was disclosed",
     "nothing": "nothing was disclosed",
-    "notice": "told of a newer version",
+    "declined": "nothing was disclosed, for policy forbids it",
+    "released by hand": "disclosed after the agency's staff had looked at it",
+    "notice": "told of a change",
 }
 
 

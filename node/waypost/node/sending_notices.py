@@ -1,4 +1,7 @@
-"""The task that makes the notices that are owed: finds each recipient's sealing key, and puts the notice out."""
+"""The task that makes the notices that are owed: finds each recipient's sealing key, and puts the notice out.
+
+It also enters what no command enters: that an officer himself has changed, and that a dispute is overdue.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,9 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
-from waypost.node import noticing
-from waypost.node.answering import Self
+from waypost.node import details, disputing, noticing
 from waypost.node.errors import Refused
-from waypost.node.limits import NOTICE_RETRY_MS, NOTICES_PER_STEP_MAX
+from waypost.node.limits import NOTICE_RETRY_MS, NOTICES_PER_STEP_MAX, TOLD_OFFICERS_PER_STEP_MAX
 from waypost.node.running import Running, now_ms
 from waypost.node.sealing_keys import SealingKeys
 from waypost.node.store import OwedNotice
@@ -27,6 +29,9 @@ class SendingNotices:
     async def step(self) -> None:
         """Make what is due, or wait a moment."""
         node, store, moment_ms = self._node, self._node.store, now_ms()
+        today = datetime.now(UTC).date()
+        await node.threads.in_store(lambda: details.owe_changed(store, moment_ms, TOLD_OFFICERS_PER_STEP_MAX))
+        await node.threads.in_store(lambda: disputing.note_overdue(store, today, now_ms=moment_ms))
         due = await node.threads.in_store(lambda: store.notices.due(moment_ms, NOTICES_PER_STEP_MAX))
         for owed in due:
             try:
@@ -42,7 +47,7 @@ class SendingNotices:
     async def _make(self, owed: OwedNotice) -> None:
         node, roster = self._node, self._node.valid_roster()
         recipient, key = await self._keys.of(owed.recipient)
-        own = Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
+        own = node.own()
         moment_ms, today = now_ms(), datetime.now(UTC).date()
         await node.threads.in_store(
             lambda: noticing.make(

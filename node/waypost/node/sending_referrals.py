@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from waypost.node import referring
-from waypost.node.answering import Self
 from waypost.node.errors import Refused
 from waypost.node.policy_facts import asker_of
 from waypost.node.running import Running, now_ms
@@ -54,7 +53,7 @@ class SendingReferrals:
     async def _decision(self, offer: ReferralOffer) -> None:
         node, store = self._node, self._node.store
         member, public = await self._keys.of(offer.asker)
-        own = Self(node.ori, node.key, node.policies_now(), node.windows, node.terms)
+        own = node.own()
         ruling = own.ruling(node.valid_roster(), datetime.now(UTC).date())
         asker = asker_of(member, offer.purpose, authorized=len(offer.authorization_digest) == _DIGEST_BYTES)
         moment_ms = now_ms()

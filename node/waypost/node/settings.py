@@ -9,8 +9,10 @@ HOME/rejects/        rows that an import rejected, to be mended and imported aga
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
@@ -22,6 +24,9 @@ SIGNING_KEY: Final = "signing"
 SEALING_KEY: Final = "sealing"
 TLS_KEY: Final = "tls-key"
 COLUMN_KEY: Final = "column"
+
+TABLES: Final = frozenset({"due_process", "terms"})
+"""The tables of settings.toml: due_process.py and terms.py say what is in them."""
 
 
 def store_path(home: Path) -> Path:
@@ -37,6 +42,31 @@ def keys_path(home: Path) -> Path:
 def settings_path(home: Path) -> Path:
     """The operator's choices."""
     return home / "settings.toml"
+
+
+def read_table(home: Path, name: str, keys: frozenset[str]) -> Mapping[str, Any]:
+    """A table of settings.toml, empty when there is none; SettingsError for a name that Waypost does not know.
+
+    A misspelt choice of what the law demands must not pass for none.
+    """
+    path = settings_path(home)
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}", hint="mend it") from None
+    require_known(settings, TABLES, f"{path} has a table")
+    table = settings.get(name, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: {name} is no table", hint=f"write [{name}]")
+    require_known(table, keys, f"{path}: [{name}] has a choice")
+    return table
+
+
+def require_known(table: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+    """SettingsError for the first name that is none of these."""
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise SettingsError(f"{what} {unknown[0]!r}", hint=f"there are {', '.join(sorted(known))}")
 
 
 def rejects_path(home: Path) -> Path:

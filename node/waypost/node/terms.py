@@ -17,12 +17,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from waypost.node.audit import Event
 from waypost.node.errors import SettingsError
@@ -30,9 +29,11 @@ from waypost.node.limits import KEEP_DAYS_MAX
 from waypost.node.noticed import without_record
 from waypost.node.records import ConductKind, ConductRecord
 from waypost.node.scrubbing import note_due
-from waypost.node.settings import settings_path
+from waypost.node.settings import read_table, require_known
 from waypost.node.store import AuditEntry, Store
 from waypost.v1 import check_pb2, notice_pb2, record_pb2
+
+_CHOICES: Final = frozenset({"onward_sharing", "keep_days"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,20 @@ class OwnTerms:
 
 def read_terms(home: Path) -> OwnTerms:
     """The terms that a node's settings name; SettingsError when they cannot be used."""
-    path = settings_path(home)
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}", hint="mend it") from None
-    table = settings.get("terms", {})
+    table = read_table(home, "terms", _CHOICES | {"kinds", "law"})
     kinds = table.get("kinds", {})
+    if not isinstance(kinds, dict) or not all(isinstance(entry, dict) for entry in kinds.values()):
+        raise SettingsError("terms: kinds are no tables", hint="write [terms.kinds.suspension], for example")
     unknown = sorted(set(kinds) - set(ConductKind))
     if unknown:
         raise SettingsError(f"terms: {unknown[0]!r} is no kind of record", hint="see docs/import.md")
+    for kind, entry in kinds.items():
+        require_known(entry, _CHOICES | {"law"}, f"settings.toml: [terms.kinds.{kind}] has a choice")
     general = _terms(table, Terms())
     return OwnTerms(general, {kind: _terms(entry, general) for kind, entry in kinds.items()})
 
 
-def _terms(table: dict[str, Any], otherwise: Terms) -> Terms:
+def _terms(table: Mapping[str, Any], otherwise: Terms) -> Terms:
     return Terms(table.get("onward_sharing", otherwise.onward_sharing), table.get("keep_days", otherwise.keep_days))
 
 
@@ -119,7 +119,7 @@ def _lapse_notices(store: Store, today: date, now_ms: int) -> int:
     over = [
         (notice.owner, notice.record_key)
         for notice in store.notices.received()
-        if is_over(notice_pb2.NoticeBody.FromString(notice.body).record, today)
+        if notice.record_key and is_over(notice_pb2.NoticeBody.FromString(notice.body).record, today)
     ]
     for owner, record_key in over:
         store.notices.forget_received(owner, record_key)

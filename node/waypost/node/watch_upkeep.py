@@ -9,6 +9,7 @@ from typing import Final
 
 from waypost.node import announcing, watching
 from waypost.node.applicants import inquiry_from_json
+from waypost.node.due_process import Windows
 from waypost.node.keys import match_inputs
 from waypost.node.running import Running, now_ms
 from waypost.node.tokenizing import BATCH_ELEMENTS
@@ -25,7 +26,7 @@ class WatchUpkeep:
 
     def __init__(self, node: Running) -> None:
         self._node = node
-        self._announced: tuple[date, int] | None = None
+        self._announced: tuple[date, int, Windows] | None = None
 
     async def step(self) -> None:
         """A bounded amount of work, or a moment's rest."""
@@ -42,8 +43,9 @@ class WatchUpkeep:
             await asyncio.sleep(POLL_S)
 
     def _announce(self, today: date, moment_ms: int) -> None:
-        """Look for newly shareable records when any record or the day has changed."""
-        node, seen = self._node, (today, self._node.store.conduct.version_count())
+        """Look for newly shareable records when any record, the day or the law has changed."""
+        node = self._node
+        seen = (today, node.store.conduct.version_count(), node.windows)
         if seen != self._announced:
             announcing.announce(node.store, node.windows, now_ms=moment_ms, today=today)
             self._announced = seen

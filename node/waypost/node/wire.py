@@ -10,7 +10,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 from waypost.node.records import ConductRecord, Employment, Officer
-from waypost.v1 import check_pb2, record_pb2
+from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
 
 def candidate_of(
@@ -32,6 +32,16 @@ def candidate_of(
         employments=[_employment(employment) for employment in officer.employment],
         conduct=records,
         declined=[check_pb2.Declined(records=count, policy_ids=ids) for ids, count in declined.items()],
+    )
+
+
+def details_of(officer: Officer) -> notice_pb2.OfficerDetails:
+    """What is held of an officer himself, as it goes out to those who had it before."""
+    return notice_pb2.OfficerDetails(
+        names=[name_of(name) for name in officer.person.names],
+        date_of_birth=str(officer.person.date_of_birth),
+        identifiers=[identifier_of(entry) for entry in officer.person.identifiers],
+        employments=[_employment(employment) for employment in officer.employment],
     )
 
 

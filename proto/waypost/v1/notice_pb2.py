@@ -26,21 +26,23 @@ from waypost.v1 import envelope_pb2 as waypost_dot_v1_dot_envelope__pb2
 from waypost.v1 import record_pb2 as waypost_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17waypost/v1/notice.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\x1a\x17waypost/v1/record.proto\"A\n\x06Notice\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.waypost.v1.Header\x12\x13\n\x0bsealed_body\x18\x02 \x01(\x0c\"\x91\x02\n\nNoticeBody\x12\x12\n\nrecord_key\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12)\n\x07\x63hanges\x18\x03 \x03(\x0e\x32\x18.waypost.v1.NoticeChange\x12&\n\x08standing\x18\x04 \x01(\x0e\x32\x14.waypost.v1.Standing\x12\x0f\n\x07version\x18\x05 \x01(\r\x12\x14\n\x0ctold_version\x18\x06 \x01(\r\x12)\n\x06record\x18\x07 \x01(\x0b\x32\x19.waypost.v1.ConductRecord\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x15\n\rchanged_at_ms\x18\t \x01(\x03\x12\x11\n\tcheck_ids\x18\n \x03(\x0c\"D\n\x0bNoticeTaken\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.waypost.v1.Header\x12\x11\n\tnotice_id\x18\x02 \x01(\x0c*\x9b\x02\n\x0cNoticeChange\x12\x1d\n\x19NOTICE_CHANGE_UNSPECIFIED\x10\x00\x12\x1b\n\x17NOTICE_CHANGE_CORRECTED\x10\x01\x12\x18\n\x14NOTICE_CHANGE_VOIDED\x10\x02\x12\x18\n\x14NOTICE_CHANGE_SEALED\x10\x03\x12\x1a\n\x16NOTICE_CHANGE_EXPUNGED\x10\x04\x12\x1c\n\x18NOTICE_CHANGE_REINSTATED\x10\x05\x12\x1b\n\x17NOTICE_CHANGE_STATEMENT\x10\x06\x12 \n\x1cNOTICE_CHANGE_DISPUTE_OPENED\x10\x07\x12\"\n\x1eNOTICE_CHANGE_DISPUTE_RESOLVED\x10\x08*\x91\x01\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANDING_STANDS\x10\x01\x12\x15\n\x11STANDING_WITHHELD\x10\x02\x12\x13\n\x0fSTANDING_VOIDED\x10\x03\x12\x13\n\x0fSTANDING_SEALED\x10\x04\x12\x15\n\x11STANDING_EXPUNGED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17waypost/v1/notice.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\x1a\x17waypost/v1/record.proto\"A\n\x06Notice\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.waypost.v1.Header\x12\x13\n\x0bsealed_body\x18\x02 \x01(\x0c\"\xae\x01\n\x0eOfficerDetails\x12%\n\x05names\x18\x01 \x03(\x0b\x32\x16.waypost.v1.PersonName\x12\x15\n\rdate_of_birth\x18\x02 \x01(\t\x12\x31\n\x0bidentifiers\x18\x03 \x03(\x0b\x32\x1c.waypost.v1.PersonIdentifier\x12+\n\x0b\x65mployments\x18\x04 \x03(\x0b\x32\x16.waypost.v1.Employment\"\xd3\x02\n\nNoticeBody\x12\x12\n\nrecord_key\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12)\n\x07\x63hanges\x18\x03 \x03(\x0e\x32\x18.waypost.v1.NoticeChange\x12&\n\x08standing\x18\x04 \x01(\x0e\x32\x14.waypost.v1.Standing\x12\x0f\n\x07version\x18\x05 \x01(\r\x12\x14\n\x0ctold_version\x18\x06 \x01(\r\x12)\n\x06record\x18\x07 \x01(\x0b\x32\x19.waypost.v1.ConductRecord\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x15\n\rchanged_at_ms\x18\t \x01(\x03\x12\x11\n\tcheck_ids\x18\n \x03(\x0c\x12\x13\n\x0bofficer_key\x18\x0b \x01(\t\x12+\n\x07\x64\x65tails\x18\x0c \x01(\x0b\x32\x1a.waypost.v1.OfficerDetails\"D\n\x0bNoticeTaken\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.waypost.v1.Header\x12\x11\n\tnotice_id\x18\x02 \x01(\x0c*\xd9\x02\n\x0cNoticeChange\x12\x1d\n\x19NOTICE_CHANGE_UNSPECIFIED\x10\x00\x12\x1b\n\x17NOTICE_CHANGE_CORRECTED\x10\x01\x12\x18\n\x14NOTICE_CHANGE_VOIDED\x10\x02\x12\x18\n\x14NOTICE_CHANGE_SEALED\x10\x03\x12\x1a\n\x16NOTICE_CHANGE_EXPUNGED\x10\x04\x12\x1c\n\x18NOTICE_CHANGE_REINSTATED\x10\x05\x12\x1b\n\x17NOTICE_CHANGE_STATEMENT\x10\x06\x12 \n\x1cNOTICE_CHANGE_DISPUTE_OPENED\x10\x07\x12\"\n\x1eNOTICE_CHANGE_DISPUTE_RESOLVED\x10\x08\x12!\n\x1dNOTICE_CHANGE_DISPUTE_OVERDUE\x10\t\x12\x19\n\x15NOTICE_CHANGE_DETAILS\x10\n*\x91\x01\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANDING_STANDS\x10\x01\x12\x15\n\x11STANDING_WITHHELD\x10\x02\x12\x13\n\x0fSTANDING_VOIDED\x10\x03\x12\x13\n\x0fSTANDING_SEALED\x10\x04\x12\x15\n\x11STANDING_EXPUNGED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waypost.v1.notice_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NOTICECHANGE']._serialized_start=505
-  _globals['_NOTICECHANGE']._serialized_end=788
-  _globals['_STANDING']._serialized_start=791
-  _globals['_STANDING']._serialized_end=936
+  _globals['_NOTICECHANGE']._serialized_start=748
+  _globals['_NOTICECHANGE']._serialized_end=1093
+  _globals['_STANDING']._serialized_start=1096
+  _globals['_STANDING']._serialized_end=1241
   _globals['_NOTICE']._serialized_start=91
   _globals['_NOTICE']._serialized_end=156
-  _globals['_NOTICEBODY']._serialized_start=159
-  _globals['_NOTICEBODY']._serialized_end=432
-  _globals['_NOTICETAKEN']._serialized_start=434
-  _globals['_NOTICETAKEN']._serialized_end=502
+  _globals['_OFFICERDETAILS']._serialized_start=159
+  _globals['_OFFICERDETAILS']._serialized_end=333
+  _globals['_NOTICEBODY']._serialized_start=336
+  _globals['_NOTICEBODY']._serialized_end=675
+  _globals['_NOTICETAKEN']._serialized_start=677
+  _globals['_NOTICETAKEN']._serialized_end=745
 # @@protoc_insertion_point(module_scope)

@@ -171,11 +171,11 @@ def test_custodians_see_what_waits_what_was_changed_and_which_policy_decides(
     rule.write_text(
         '@id("nv.none") forbid (principal, action, resource is Record) when { resource.kind == "suspension" };'
     )
-    assert "0 of 0 kept back" in _do(owner, "policy", "check", str(rule))
+    assert "0 of 0 records kept back" in _do(owner, "policy", "check", str(rule))
     shortened = '[due_process]\nwindow_days = 0\nlaw = "Example Code 1"\n'
     with (owner.home / "settings.toml").open("a") as settings:
         settings.write(shortened)
-    assert "1 of 1 kept back" in _do(owner, "policy", "check", str(rule))
+    assert "1 of 1 records kept back" in _do(owner, "policy", "check", str(rule))
     assert "Example Code 1" in _do(owner, "records", "queue")
     explained = json.loads(_do(owner, "policy", "explain", *_AS, "--record", "SM-2020-07", "--json"))
     assert explained["allowed"]
@@ -217,9 +217,41 @@ def test_a_policy_file_that_cannot_be_read_keeps_the_node_from_disclosing_anythi
     assert result.candidates == ()
     broken.write_text('@id("nv.all") forbid (principal, action, resource is Officer);')
     assert asker.check(PERSON).declined == ((OWNER, "nv.all"),)
+    assert "declines 1 officers as a whole" in _do(owner, "policy", "check")
+    explained = json.loads(_do(owner, "policy", "explain", *_AS, "--record", "SM-2020-07", "--json"))
+    assert (explained["allowed"], explained["officer"]["files"][0]["policies"]) == (False, ["nv.all"])
     broken.unlink()
-    assert asker.check(PERSON).candidates != ()
+    assert set(_records(asker, asker.check(PERSON).check.id)) == {"SM-2020-07"}  # its window is 0 days by now
     assert owner.status()["policies"] == "the federation's floor and 0 files of the node's own"
+
+
+def test_settings_that_cannot_be_read_keep_the_running_node_from_disclosing_anything(federation: Federation) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    settings = owner.home / "settings.toml"
+    lawful = settings.read_text()
+    settings.write_text("[due_proces]\nwindow_days = 90\n")
+    assert "NOTHING IS DISCLOSED" in str(owner.status()["policies"])
+    assert asker.check(PERSON).refused == ((OWNER, "policy-unreadable"),)
+    settings.write_text(lawful)
+    assert asker.check(PERSON).refused == ()
+
+
+def test_who_was_told_how_an_officer_left_hears_over_the_link_that_it_was_otherwise(
+    federation: Federation, tmp_path: Path
+) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    check_id = asker.check(PERSON).check.id
+    employment = tmp_path / "employment.csv"
+    employment.write_text(
+        "officer_key,ori,rank,sworn,hired_on,separated_on,separation_kind,under_investigation\n"
+        f"NV-1,{OWNER},Officer,yes,2012-06-04,2019-09-20,resigned_in_lieu,yes\n"
+    )
+    _do(owner, "import", str(employment))
+    wait_until(lambda: facts(asker.result(check_id))["candidates"][0]["now"] is not None, "the asker was not told")
+    assert "resigned in lieu" in str(facts(asker.result(check_id))["candidates"][0]["now"]["differences"])
+    assert "WHAT IS HELD OF THE OFFICER HAS CHANGED" in _do(asker, "checks", "show", check_id.hex())
+    assert "officer NV-1 details" in _do(owner, "notices")
+    assert "officer NV-1 changed" in _do(asker, "notices")
 
 
 def test_the_hub_learns_of_a_notice_no_more_than_its_digest(federation: Federation) -> None:

@@ -59,7 +59,7 @@ def test_staff_decide_where_only_the_name_and_the_year_agree(tmp_path: Path) -> 
         now = json.loads(federation.node(ASKER, "checks", "show", asked["check"], "--json").stdout)
         assert [found["officer_key"] for found in now["candidates"]] == ["NV-1"]
         told = federation.node(HOLDER, "disclosures", "--officer", "NV-1").stdout
-        assert "released by hand" in told
+        assert "disclosed after the agency's staff had looked at it" in told
     finally:
         federation.stop()
 

@@ -319,6 +319,9 @@ def test_a_shorter_window_needs_the_law_that_says_so(tmp_path: Path) -> None:
         "[due_process]\nwindow_days = 366\n",
         "[due_process]\nwindow_days = '3'\nlaw = 'x'\n",
         "[due_process]\nlaw = 'x'\n[due_process.kinds]\ndecertificaton = 3\n",
+        "[due_process]\nlaw = 'x'\nwindow = 3\n",
+        "[due_process]\nkinds = 3\n",
+        "[dueprocess]\nwindow_days = 40\n",
         "[due_process\n",
     ],
 )

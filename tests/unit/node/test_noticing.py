@@ -42,7 +42,7 @@ def _result(world: World, check_id: bytes) -> Result:
     store = world.asker.store
     check = store.checks.get(check_id)
     assert check is not None
-    return result_of(check, store.checks.answers(check_id), list(store.notices.standing_of(OWNER).values()))
+    return result_of(check, store.checks.answers(check_id), store.notices.standing_of(OWNER))
 
 
 def _record_now(world: World, check_id: bytes) -> dict[str, object]:
@@ -63,6 +63,7 @@ def test_an_asker_sees_beside_what_it_was_told_that_the_record_was_voided(world:
     assert record["now"] == {
         "owner": OWNER,
         "record_key": KEY,
+        "officer_key": "",
         "standing": "voided",
         "changes": ["voided"],
         "version": 2,
@@ -366,3 +367,35 @@ def test_an_import_that_changes_a_disclosed_record_tells_its_receivers(world: Wo
     _tell(world)
     (notice,) = world.asker.store.notices.received()
     assert notice_facts(notice)["summary"] == "Other."
+
+
+def test_an_asker_hears_once_that_a_dispute_is_overdue_and_by_no_command(world: World) -> None:
+    check_id, store = world.ask(), world.owner.store
+    disputing.open_dispute(store, KEY, "wrong officer", TODAY, staff="IA-3", now_ms=NOW_MS)
+    _tell(world)
+    world.pass_days(30)
+    _tell(world)
+    assert "OVERDUE" not in str(_record_now(world, check_id)["now"])
+    world.pass_days(1)
+    _tell(world)
+    now = _record_now(world, check_id)["now"]
+    assert isinstance(now, dict)
+    assert "OVERDUE" in now["dispute"]
+    assert (now["changes"], now["reason"]) == (["dispute overdue"], "the dispute was not resolved in time")
+    world.pass_days(1)
+    _tell(world)
+    assert [each.changes for each in store.notices.owed()] == [("dispute_opened",), ("dispute_overdue",)]
+    assert [entry.subject for entry in store.audit.newest(10) if entry.event == "dispute-overdue"] == [KEY]
+
+
+def test_a_dispute_opened_after_an_overdue_one_has_a_clock_of_its_own(world: World) -> None:
+    world.ask()
+    store = world.owner.store
+    disputing.open_dispute(store, KEY, "wrong officer", TODAY, staff="IA-3", now_ms=NOW_MS)
+    world.pass_days(31)
+    assert disputing.note_overdue(store, world.today, now_ms=world.now_ms) == 1
+    disputing.resolve_dispute(store, KEY, disputing.Outcome.STANDS, world.today, staff="IA-3", now_ms=world.now_ms)
+    disputing.open_dispute(store, KEY, "and the day is wrong", world.today, staff="IA-3", now_ms=world.now_ms)
+    assert disputing.note_overdue(store, world.today, now_ms=world.now_ms) == 0
+    world.pass_days(31)
+    assert disputing.note_overdue(store, world.today, now_ms=world.now_ms) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -11,13 +12,21 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.parties.duty_world import FAIR, RECORD, TODAY, with_facts
+from tests.parties.duty_world import FAIR, JOB, OWNER, PERSON, RECORD, TODAY, with_facts
 
 from waypost.node.due_process import Windows
 from waypost.node.errors import PolicyError
-from waypost.node.policy import Asker, PolicyEngine, policy_files, read_local
-from waypost.node.policy_review import review
-from waypost.node.records import Appeal, CertificationAction, ConductKind, ConductRecord, Hearing, RecordStatus
+from waypost.node.policy import Asker, PolicyEngine, law_files, read_local
+from waypost.node.policy_review import FileEffect, review
+from waypost.node.records import (
+    Appeal,
+    CertificationAction,
+    ConductKind,
+    ConductRecord,
+    Hearing,
+    Officer,
+    RecordStatus,
+)
 from waypost.node.ruling import Ruling
 from waypost.node.statements import Dispute
 from waypost.protocol import floor
@@ -106,6 +115,45 @@ def test_the_floor_decides_as_the_table_says_for_every_kind(
             assert _disclosed(ruling, _asker(role, purpose, authorized=authorized), record) is expected, (purpose, kind)
 
 
+# The same with each of the shipped policies: what it forbids, said a second time and otherwise than in Cedar.
+
+_DISCIPLINE = {ConductKind.SUSPENSION, ConductKind.SUSTAINED_COMPLAINT}
+_QUIT = {ConductKind.RESIGNATION_UNDER_INVESTIGATION, ConductKind.RETIREMENT_UNDER_INVESTIGATION}
+FORBIDS: dict[str, Callable[[Asker, ConductRecord], bool]] = {
+    "no-unsustained-matters.cedar": lambda _, record: (
+        record.kind in _QUIT and record.fair_process.hearing is not Hearing.HELD
+    ),
+    "no-resignations-without-a-finding.cedar": lambda _, record: (
+        record.kind in _QUIT and record.fair_process.hearing is not Hearing.HELD
+    ),
+    "sealed-after-five-years.cedar": lambda asker, record: (
+        record.kind in _DISCIPLINE
+        and asker.role != "post"
+        and (TODAY - (record.fair_process.decided_on or TODAY)).days > 5 * 365
+    ),
+    "nothing-in-dispute.cedar": lambda _, record: record.dispute is not None,
+    "own-state-only-discipline.cedar": lambda asker, record: record.kind in _DISCIPLINE and asker.state != "OR",
+}
+_YEARS = timedelta(days=6 * 365)
+_LONG_AGO = {"notice_on": TODAY - _YEARS, "decided_on": TODAY - _YEARS, "final_on": TODAY - _YEARS}
+_DISPUTE = Dispute(TODAY - timedelta(days=3))
+
+
+@pytest.mark.parametrize("file", sorted(FORBIDS))
+@pytest.mark.parametrize(("facts", "fair"), [(facts, fair) for _, facts, fair in FACTS], ids=[f[0] for f in FACTS])
+def test_a_shipped_policy_and_the_floor_decide_together_as_the_tables_say_for_every_kind(
+    file: str, facts: dict[str, Any], fair: bool
+) -> None:
+    ruling = _ruling(_example(file))
+    for (purpose, role, authorized), may_ask in ASKED.items():
+        for kind, when, dispute in product(ConductKind, ({}, _LONG_AGO), (None, _DISPUTE)):
+            dated = {name: day for name, day in when.items() if name not in facts}
+            record = replace(with_facts(**dated, **facts), kind=kind, dispute=dispute)
+            asker = _asker(role, purpose, "CA" if dispute is None else "OR", authorized)
+            expected = may_ask and fair and not FORBIDS[file](asker, record)
+            assert _disclosed(ruling, asker, record) is expected, (asker, kind, dated, dispute)
+
+
 # The floor's own forbids, should the gate of fairness.py ever be passed by mistake.
 
 
@@ -187,7 +235,7 @@ def test_an_example_policy_decides_as_the_table_says(
 
 def test_every_shipped_example_is_in_the_table_and_works_beside_the_others() -> None:
     names = sorted(path.name for path in EXAMPLES.glob("*.cedar"))
-    assert names == sorted({file for file, *_ in EXPECTED})
+    assert names == sorted({file for file, *_ in EXPECTED}) == sorted(FORBIDS)
     every = _ruling(*(_example(name) for name in names))
     for file, asker, record, expected in EXPECTED:
         if not expected:
@@ -226,6 +274,9 @@ def _files(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
     def policy() -> str:
         effect, clause = draw(st.sampled_from(["permit", "forbid"])), draw(st.sampled_from(["when", "unless"]))
         condition = " && ".join(draw(st.lists(_CONDITIONS, min_size=1, max_size=3)))
+        if draw(st.booleans()):
+            officer = draw(st.sampled_from(["resource.serving", "true", 'principal.state == "CA"']))
+            return f"{effect} (principal, action, resource is Officer) {clause} {{ {officer} }};"
         return f"{effect} (principal, action, resource is Record) {clause} {{ {condition} }};"
 
     count = draw(st.integers(0, 3))
@@ -260,6 +311,8 @@ def test_no_policy_of_a_node_lets_out_what_the_floor_forbids(
     bare, narrowed = _ruling(), _ruling(*files)
     assert _disclosed(narrowed, asker, record) <= _disclosed(bare, asker, record)
     assert narrowed.explain(asker, record).decision.allowed <= bare.explain(asker, record).decision.allowed
+    officer = Officer(1, "K-1", PERSON, (JOB,), (record,), 1)
+    assert narrowed.of_officer(asker, officer).allowed <= bare.of_officer(asker, officer).allowed
 
 
 def test_a_permit_in_one_file_does_not_lift_a_forbid_in_another() -> None:
@@ -310,26 +363,68 @@ def test_a_file_that_is_no_text_or_too_long_is_refused(tmp_path: Path) -> None:
         read_local(tmp_path)
 
 
-def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.CEDAR", "a.cedar.txt", "a.cedar~", "a.cedar.bak"])
+def test_a_file_that_is_almost_called_as_a_policy_file_is_refused_not_overlooked(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "policies"
     folder.mkdir()
-    before = policy_files(tmp_path)
-    (folder / "a.cedar").write_text("// nothing")
-    assert policy_files(tmp_path) != before
-    assert read_local(tmp_path) == (("a.cedar", "// nothing"),)
+    (folder / "README.txt").write_text("What our law says.")
+    assert read_local(tmp_path) == ()
+    (folder / name).write_text("forbid (principal, action, resource);")
+    with pytest.raises(PolicyError, match="no policy file by its name"):
+        read_local(tmp_path)
+
+
+def test_a_folder_of_policies_that_is_none_is_refused_not_taken_for_empty(tmp_path: Path) -> None:
+    assert read_local(tmp_path) == ()
+    (tmp_path / "policies").symlink_to(tmp_path / "nowhere")
+    before = law_files(tmp_path)
+    with pytest.raises(PolicyError, match="cannot be read"):
+        read_local(tmp_path)
+    (tmp_path / "policies").unlink()
+    (tmp_path / "policies").write_text("forbid (principal, action, resource);")
+    assert law_files(tmp_path) != before
+    with pytest.raises(PolicyError, match="cannot be read"):
+        read_local(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["policies/a.cedar", "settings.toml"])
+def test_a_changed_file_is_noticed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "policies").mkdir()
+    before = law_files(tmp_path)
+    (tmp_path / name).write_text("# nothing")
+    assert law_files(tmp_path) != before
+    (tmp_path / name).write_text("# nothing at all")
+    assert law_files(tmp_path) != before
+
+
+def test_policy_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    for name in ("b", "a"):
+        (tmp_path / "policies" / f"{name}.cedar").write_text(f"// {name}")
+    assert read_local(tmp_path) == (("a.cedar", "// a"), ("b.cedar", "// b"))
+
+
+def _review(*files: tuple[str, str]) -> list[FileEffect]:
+    conduct = (RECORD, replace(RESIGNED, record_key="R-2"), with_facts(appeal=Appeal.PENDING))
+    officers = [Officer(1, "K-1", PERSON, (JOB,), conduct, 1), Officer(2, "K-2", PERSON, (), (SUSPENDED,), 1)]
+    return review(officers, files, floor=floor.text(), ori=OWNER, state="OR", windows=Windows(), today=TODAY)
 
 
 def test_a_review_says_what_each_file_keeps_back_of_the_records_held() -> None:
-    effects = review(
-        [RECORD, replace(RESIGNED, record_key="R-2"), with_facts(appeal=Appeal.PENDING)],
-        [_example("no-unsustained-matters.cedar"), _example("own-state-only-discipline.cedar")],
-        floor=floor.text(),
-        ori="OR9900400",
-        state="OR",
-        windows=Windows(),
-        today=TODAY,
-    )
+    effects = _review(_example("no-unsustained-matters.cedar"), _example("own-state-only-discipline.cedar"))
     kept = {(each.file, each.asker): each.kept_back for each in effects}
-    assert {each.admitted for each in effects} == {2}
+    assert {each.admitted for each in effects} == {3}
+    assert {each.officers_declined for each in effects} == {0}
     assert kept["no-unsustained-matters.cedar", "hiring, agency in OR"] == {"example.sustained-only": ("R-2",)}
-    assert kept["own-state-only-discipline.cedar", "hiring, agency in NV"] == {}
+    assert kept["own-state-only-discipline.cedar", "hiring, agency in OR"] == {}
+    assert kept["own-state-only-discipline.cedar", "hiring, agency in NV"] == {
+        "example.discipline-stays-in-state": (SUSPENDED.record_key,)
+    }
+
+
+def test_a_review_counts_officers_that_a_file_declines_as_a_whole_with_all_of_their_records() -> None:
+    serving = '@id("x.serving") forbid (principal, action, resource is Officer) when { resource.serving };'
+    effects = {each.asker: each for each in _review(("serving.cedar", serving))}
+    effect = effects["hiring, agency in OR"]
+    assert (effect.officers, effect.officers_declined, effect.admitted) == (2, 1, 3)
+    assert effect.kept_back == {"x.serving": (RECORD.record_key, "R-2")}

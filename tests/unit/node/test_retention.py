@@ -9,13 +9,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from tests.parties.duty_world import FAIR, NOW_MS, RECORD, TODAY, World
+from tests.parties.duty_world import FAIR, NOW_MS, OWNER, RECORD, TODAY, World
 
 from waypost.node import changing, disputing, retention
 from waypost.node.changing import Why
 from waypost.node.errors import SettingsError
 from waypost.node.records import ConductKind
 from waypost.node.retention import Rules, read_rules
+from waypost.node.store import ReferralAsked, StoredLetter
 from waypost.protocol.limits import DAY_MS
 
 KEY = RECORD.record_key
@@ -138,6 +139,20 @@ def test_an_entry_of_the_disclosure_log_that_goes_outside_retention_breaks_the_c
         connection.execute("DROP TRIGGER disclosures_stay_there")
         connection.execute("DELETE FROM disclosures WHERE id = (SELECT min(id) FROM disclosures)")
     assert world.owner.store.chain.recomputed().broken_at > 0
+
+
+def test_an_old_check_goes_with_the_letter_and_the_referral_that_came_of_it(world: World) -> None:
+    check_id, store = world.ask(), world.asker.store
+    held = store.checks.get(check_id)
+    assert held is not None
+    store.checks.update(replace(held, state="answered"))
+    store.letters.put(StoredLetter(check_id, NOW_MS, "2027-01-01", "BG-07"))
+    store.referrals.put_asked(ReferralAsked(bytes(16), check_id, OWNER, b"contact: Det. Doe", "asked", "", NOW_MS, ""))
+    rules, rejects = Rules(logs={"checks": 1}), world.folder / "rejects"
+    retention.run(store, rules, rejects=rejects, today=LATER, now_ms=LATER_MS)
+    assert store.checks.get(check_id) is None
+    assert store.letters.get(check_id) is None
+    assert store.referrals.asked(bytes(16)) is None
 
 
 def test_old_checks_go_with_their_answers_and_open_ones_stay(world: World) -> None:

@@ -108,6 +108,11 @@ def test_without_settings_nothing_may_be_passed_on_and_no_day_is_the_last(tmp_pa
         '[terms]\nkeep_days = "long"',
         '[terms]\nonward_sharing = "no"',
         "[terms.kinds.gossip]\nkeep_days = 3",
+        "[term]\nkeep_days = 3",
+        "[terms]\nkeep_day = 3",
+        "[terms]\nkinds = 3",
+        "[terms.kinds.suspension]\nkeep_day = 3",
+        "terms = 3",
         "[terms",
     ],
 )

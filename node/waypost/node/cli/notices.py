@@ -32,6 +32,7 @@ def notices(
         {
             "to": each.recipient,
             "record_key": each.record_key,
+            "officer_key": each.officer_key,
             "changes": list(each.changes),
             "changed_at": moment(each.changed_at_ms),
             "state": each.state,
@@ -47,9 +48,14 @@ def notices(
     for each in sent:
         trouble = f" ({each['trouble']})" if each["trouble"] else ""
         what = ", ".join(each["changes"]).replace("_", " ")
-        typer.echo(f"to {each['to']}: {each['record_key']} {what} {each['changed_at']}: {each['state']}{trouble}")
+        typer.echo(f"to {each['to']}: {_subject(each)} {what} {each['changed_at']}: {each['state']}{trouble}")
     for each in taken:
         why = f": {each['reason']}" if each["reason"] else ""
-        typer.echo(f"from {each['owner']}: {each['record_key']} {each['standing']} {each['changed_at']}{why}")
+        stands = "changed" if each["officer_key"] and each["standing"] == "stands" else each["standing"]
+        typer.echo(f"from {each['owner']}: {_subject(each)} {stands} {each['changed_at']}{why}")
     waiting = sum(each["state"] != "delivered" for each in sent)
     typer.echo(f"notices sent: {len(sent)}, not acknowledged: {waiting}; received: {len(taken)}")
+
+
+def _subject(notice: dict[str, Any]) -> str:
+    return str(notice["record_key"]) or f"officer {notice['officer_key']}"

@@ -13,6 +13,7 @@ from waypost.node.cli import records
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
+    from waypost.node.policy import Explanation
     from waypost.node.store import Store
     from waypost.protocol.roster import Roster
 
@@ -45,8 +46,9 @@ def check(
     ori = read_federation(home).ori
     with records.opened(home, passphrase_file) as store:
         roster = newest_roster(store)
+        officers = store.officers.get_many(sorted({owned.officer_id for owned in store.conduct.all()}))
         effects = review(
-            (owned.record for owned in store.conduct.all()),
+            officers,
             files,
             floor=roster.policy_floor,
             ori=ori,
@@ -56,7 +58,14 @@ def check(
         )
     if as_json:
         listed = [
-            {"file": each.file, "asker": each.asker, "admitted": each.admitted, "kept_back": each.kept_back}
+            {
+                "file": each.file,
+                "asker": each.asker,
+                "admitted": each.admitted,
+                "kept_back": each.kept_back,
+                "officers": each.officers,
+                "officers_declined": each.officers_declined,
+            }
             for each in effects
         ]
         typer.echo(json.dumps({"files": [name for name, _ in files], "effects": listed}, indent=2))
@@ -64,7 +73,9 @@ def check(
     for name, _ in files:
         typer.echo(f"{name}: valid")
         for each in (effect for effect in effects if effect.file == name):
-            typer.echo(f"  {each.asker}: {sum(map(len, each.kept_back.values()))} of {each.admitted} kept back")
+            kept = len({key for keys in each.kept_back.values() for key in keys})
+            whole = f"; declines {each.officers_declined} officers as a whole" if each.officers_declined else ""
+            typer.echo(f"  {each.asker}: {kept} of {each.admitted} records kept back{whole}")
             for policy, keys in each.kept_back.items():
                 more = f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else ""
                 typer.echo(f"    {policy}: {', '.join(keys[:_KEYS_SHOWN])}{more}")
@@ -99,40 +110,48 @@ def explain(
     own = read_federation(home).ori
     with records.opened(home, passphrase_file) as store:
         roster, held = newest_roster(store), store.conduct.by_key(record)
-    if held is None:
+        officer = None if held is None else store.officers.get(held.officer_id)
+    if held is None or officer is None:
         fail("there is no record of that key", "see `waypost-node records list`")
     asker = asker_of(roster.active_member(ori), purpose, authorized=not unauthorized)
     engine = PolicyEngine(roster.policy_floor, read_local(home))
     ruling = Ruling(own, _state(roster, own), engine, read_windows(home), datetime.now(UTC).date())
     fairness, explained = ruling.fairness(held.record), ruling.explain(asker, held.record)
+    whole = ruling.explain_officer(asker, officer)
     missing = fairness.words if isinstance(fairness, Withheld) else ()
+    deciding = {*whole.decision.policy_ids, *explained.decision.policy_ids}
     facts: dict[str, Any] = {
         "record_key": record,
-        "allowed": not missing and explained.decision.allowed,
+        "allowed": not missing and whole.decision.allowed and explained.decision.allowed,
         "missing": list(missing),
-        "floor": {"allowed": explained.floor.allowed, "policies": list(explained.floor.policy_ids)},
-        "files": [
-            {"file": name, "allowed": decision.allowed, "policies": list(decision.policy_ids)}
-            for name, decision in explained.files
-        ],
-        "reasons": {
-            policy: explained.reasons[policy] for policy in explained.decision.policy_ids if policy in explained.reasons
-        },
+        "officer": _steps(whole),
+        **_steps(explained),
+        "reasons": {policy: explained.reasons[policy] for policy in sorted(deciding) if policy in explained.reasons},
     }
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
     for words in missing:
         typer.echo(f"section 3(b): {words}")
-    steps = [("the federation's floor", explained.floor), *explained.files]
-    for name, decision in steps:
-        by = f" ({', '.join(decision.policy_ids)})" if decision.policy_ids else ""
-        typer.echo(f"{name}: {'lets it out' if decision.allowed else 'keeps it back'}{by}")
-    if explained.floor.allowed is False:
-        typer.echo("the node's own policies are not asked: they can only narrow")
+    for what, each in (("the officer as a whole", whole), ("the record", explained)):
+        for name, decision in (("the federation's floor", each.floor), *each.files):
+            by = f" ({', '.join(decision.policy_ids)})" if decision.policy_ids else ""
+            typer.echo(f"{what}: {name} {'lets it out' if decision.allowed else 'keeps it back'}{by}")
+        if not each.floor.allowed:
+            typer.echo(f"{what}: the node's own policies are not asked, for they can only narrow")
     for policy, why in facts["reasons"].items():
         typer.echo(f"  {policy}: {why}")
     typer.echo(f"{record}, asked by {ori} for {purpose}: {'disclosed' if facts['allowed'] else 'not disclosed'}")
+
+
+def _steps(explained: Explanation) -> dict[str, Any]:
+    return {
+        "floor": {"allowed": explained.floor.allowed, "policies": list(explained.floor.policy_ids)},
+        "files": [
+            {"file": name, "allowed": decision.allowed, "policies": list(decision.policy_ids)}
+            for name, decision in explained.files
+        ],
+    }
 
 
 def newest_roster(store: Store) -> Roster:
@@ -149,15 +168,21 @@ def newest_roster(store: Store) -> Roster:
 
 def policy_state(store: Store, home: Path) -> str:
     """Whether the node's policies can be used, in one line; what is wrong stands first."""
+    from waypost.node.due_process import read_windows
     from waypost.node.errors import PolicyError, SettingsError
     from waypost.node.policy import PolicyEngine, read_local
+    from waypost.node.terms import read_terms
 
     try:
-        engine = PolicyEngine(newest_roster(store).policy_floor, read_local(home))
-    except PolicyError as error:
-        return f"NOTHING IS DISCLOSED: {error}"
+        roster = newest_roster(store)
     except SettingsError:
         return "no floor yet: the node has joined no federation"
+    try:
+        engine = PolicyEngine(roster.policy_floor, read_local(home))
+        read_windows(home)
+        read_terms(home)
+    except (PolicyError, SettingsError) as error:
+        return f"NOTHING IS DISCLOSED: {error}"
     return f"the federation's floor and {engine.file_count} files of the node's own"
 
 

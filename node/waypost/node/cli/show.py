@@ -9,7 +9,15 @@ from rich.table import Table
 
 from waypost.node import duties, wire
 from waypost.node.matching import Agreement
-from waypost.node.results import FoundCandidate, Result, conduct_word, dispute_words, notice_facts, separation_word
+from waypost.node.results import (
+    FoundCandidate,
+    Result,
+    conduct_word,
+    dispute_words,
+    notice_facts,
+    officer_notice_facts,
+    separation_word,
+)
 from waypost.node.terms import words
 from waypost.v1 import check_pb2, record_pb2
 
@@ -55,9 +63,24 @@ def _candidate(result: Result, found: FoundCandidate, names: dict[str, str], con
     for record in found.candidate.conduct:
         _record(record, console)
         _since(result, found.ori, record.record_key, console)
+    _officer_since(result, found, console)
     if not found.candidate.conduct:
         console.print("  no conduct record that may be shared")
     console.print()
+
+
+def _officer_since(result: Result, found: FoundCandidate, console: Console) -> None:
+    """What the owner has told of the officer himself since the answer."""
+    notice = result.officer_updates.get((found.ori, found.candidate.officer_key))
+    if notice is None:
+        return
+    now = officer_notice_facts(notice, found.candidate)
+    color = "yellow" if now["standing"] == "stands" else "bold red"
+    what = "WHAT IS HELD OF THE OFFICER HAS CHANGED" if now["standing"] == "stands" else now["standing"].upper()
+    reason = f": {plain(now['reason'])}" if now["reason"] else ""
+    console.print(f"  [{color}]SINCE THEN ({now['changed_at']}): {what}[/{color}]{reason}")
+    for difference in now["differences"]:
+        console.print(f"    {plain(difference)}")
 
 
 def _since(result: Result, ori: str, record_key: str, console: Console) -> None:

@@ -35,6 +35,7 @@ from waypost.node.store.sightings import SightingRepository
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
+from waypost.node.store.told_officers import ToldOfficer, ToldOfficerRepository
 from waypost.node.store.transparency import Conflict, KeptProof, TransparencyRepository, WantedEntry
 from waypost.node.store.watches import StoredWatch, WatchRepository
 
@@ -83,6 +84,7 @@ __all__ = [
     "StoredRoster",
     "StoredWatch",
     "TokenHit",
+    "ToldOfficer",
     "WantedEntry",
 ]
 
@@ -103,6 +105,7 @@ class Store:
         self.retention = RetentionRepository(database)
         self.changes = ChangeRepository(database)
         self.notices = NoticeRepository(database, cipher)
+        self.told_officers = ToldOfficerRepository(database, cipher)
         self.imports = ImportRepository(database)
         self.facts = FactRepository(database)
         self.batches = BatchRepository(database)

@@ -27,6 +27,7 @@ ANSWER: Final = "waypost node answer v1"
 NOTICE: Final = "waypost node notice v1"
 REFERRAL: Final = "waypost node referral v1"
 WATCH: Final = "waypost node watch v1"
+TOLD_DIGEST: Final = "waypost node told officer v1"
 KEY_DIGEST: Final = "waypost node key v1"
 
 

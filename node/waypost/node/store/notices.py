@@ -6,9 +6,10 @@ States of a notice that is owed:
     posted --the hub refused it--> due, not before `retry_at_ms`
     posted or sent --its life is over--> due
 
-1. There is at most one due notice per recipient and record: a further change before it leaves joins it.
-2. `sequence` counts up per recipient and record. An acknowledgement delivers the notice and every earlier one.
-3. What a received notice says of the record is encrypted (cipher.py).
+1. There is at most one due notice per recipient and record, or officer: a further change before it leaves joins it.
+2. `sequence` counts up per recipient and record, or officer. An acknowledgement delivers the notice and every earlier
+   one.
+3. What a received notice says is encrypted (cipher.py).
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ DUE, POSTED, SENT, DELIVERED = "due", "posted", "sent", "delivered"
 
 @dataclass(frozen=True, slots=True)
 class OwedNotice:
-    """A notice to a member that received an earlier version; `changes` are the words of notice.proto, oldest first."""
+    """A notice to a member that received an earlier version; `changes` are the words of notice.proto, oldest first.
+
+    It is about a record, or about an officer himself: the key of the other is empty.
+    """
 
     id: int
     recipient: str
@@ -37,6 +41,13 @@ class OwedNotice:
     state: str
     trouble: str
     """Why the last try did not get through; empty when none failed."""
+    officer_id: int | None = None
+    officer_key: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What it is about, for people."""
+        return self.record_key or f"officer {self.officer_key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class ReceivedNotice:
     sequence: int
     body: bytes
     received_at_ms: int
+    officer_key: str = ""
+    """Of the officer, when it is about him and no record."""
 
 
 class NoticeRepository:
@@ -58,12 +71,20 @@ class NoticeRepository:
         self._cipher = cipher
 
     def owe(self, recipient: str, record_key: str, change: str, reason: str, at_ms: int) -> None:
-        """Enter that the recipient must be told (rules 1 and 2)."""
+        """Enter that the recipient must be told of a record (rules 1 and 2)."""
+        row = self._db.row("SELECT id FROM conduct WHERE record_key = ?", (record_key,))
+        if row is not None:
+            self._owe("conduct_id", row[0], recipient, change, reason, at_ms)
+
+    def owe_officer(self, recipient: str, officer_id: int, change: str, reason: str, at_ms: int) -> None:
+        """Enter that the recipient must be told of an officer himself (rules 1 and 2)."""
+        self._owe("officer_id", officer_id, recipient, change, reason, at_ms)
+
+    def _owe(self, subject: str, number: int, recipient: str, change: str, reason: str, at_ms: int) -> None:
         with self._db.writing():
             due = self._db.row(
-                "SELECT notices.id, changes FROM notices JOIN conduct ON conduct.id = conduct_id "
-                "WHERE recipient = ? AND record_key = ? AND state = ?",
-                (recipient, record_key, DUE),
+                f"SELECT id, changes FROM notices WHERE recipient = ? AND {subject} = ? AND state = ?",
+                (recipient, number, DUE),
             )
             if due is not None:
                 changes = [*json.loads(due[1]), change][-NOTICE_CHANGES_MAX:]
@@ -73,10 +94,10 @@ class NoticeRepository:
                 )
                 return
             self._db.run(
-                "INSERT INTO notices (recipient, conduct_id, sequence, changes, reason, changed_at_ms, state) "
-                "SELECT ?, id, 1 + (SELECT coalesce(max(sequence), 0) FROM notices WHERE recipient = ? "
-                "AND conduct_id = conduct.id), ?, ?, ?, ? FROM conduct WHERE record_key = ?",
-                (recipient, recipient, json.dumps([change]), reason, at_ms, DUE, record_key),
+                f"INSERT INTO notices (recipient, {subject}, sequence, changes, reason, changed_at_ms, state) "
+                "VALUES (?, ?, 1 + (SELECT coalesce(max(sequence), 0) FROM notices "
+                f"WHERE recipient = ? AND {subject} = ?), ?, ?, ?, ?)",
+                (recipient, number, recipient, number, json.dumps([change]), reason, at_ms, DUE),
             )
 
     def due(self, now_ms: int, limit: int) -> list[OwedNotice]:
@@ -113,12 +134,13 @@ class NoticeRepository:
     def delivered(self, message_id: bytes, recipient: str) -> bool:
         """The recipient acknowledged this message (rule 2); False when no such notice was sent to it."""
         with self._db.writing():
-            sql = "SELECT conduct_id, sequence FROM notices WHERE message_id = ? AND recipient = ?"
+            sql = "SELECT conduct_id, officer_id, sequence FROM notices WHERE message_id = ? AND recipient = ?"
             row = self._db.row(sql, (message_id, recipient))
             if row is None:
                 return False
             self._db.run(
-                "UPDATE notices SET state = ?, trouble = '' WHERE recipient = ? AND conduct_id = ? AND sequence <= ?",
+                "UPDATE notices SET state = ?, trouble = '' "
+                "WHERE recipient = ? AND (conduct_id IS ?) AND (officer_id IS ?) AND sequence <= ?",
                 (DELIVERED, recipient, *row),
             )
         return True
@@ -131,45 +153,48 @@ class NoticeRepository:
         """How many are not acknowledged."""
         return self._db.number("SELECT count(*) FROM notices WHERE state <> ?", (DELIVERED,))
 
-    def newest_sequence(self, owner: str, record_key: str) -> int:
-        """Of the newest notice received about the record; 0 when there is none."""
-        sql = "SELECT coalesce(max(sequence), 0) FROM notices_received WHERE owner = ? AND record_key = ?"
-        return self._db.number(sql, (owner, record_key))
+    def newest_sequence(self, owner: str, record_key: str, officer_key: str = "") -> int:
+        """Of the newest notice received about the record, or the officer; 0 when there is none."""
+        sql = f"SELECT coalesce(max(sequence), 0) FROM notices_received WHERE {_ABOUT}"
+        return self._db.number(sql, (owner, record_key, officer_key))
 
     def receive(self, notice: ReceivedNotice) -> None:
         """Keep a received notice."""
         self._db.run(
-            "INSERT INTO notices_received (owner, record_key, sequence, body_box, received_at_ms) "
-            "VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO notices_received (owner, record_key, officer_key, sequence, body_box, received_at_ms) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             (
-                *(notice.owner, notice.record_key, notice.sequence),
+                *(notice.owner, notice.record_key, notice.officer_key, notice.sequence),
                 *(self._cipher.seal(NOTICE, notice.body), notice.received_at_ms),
             ),
         )
 
     def forget_received(self, owner: str, record_key: str) -> None:
         """Erase what earlier notices said of the record."""
-        self._db.run("DELETE FROM notices_received WHERE owner = ? AND record_key = ?", (owner, record_key))
+        self._db.run(f"DELETE FROM notices_received WHERE {_ABOUT}", (owner, record_key, ""))
 
     def received(self) -> list[ReceivedNotice]:
         """Every notice received, oldest first."""
         return [self._received(row) for row in self._db.rows(f"{_RECEIVED} ORDER BY received_at_ms, sequence")]
 
-    def standing_of(self, owner: str) -> dict[str, ReceivedNotice]:
-        """The newest notice about each record of an owner, by record_key."""
+    def standing_of(self, owner: str) -> list[ReceivedNotice]:
+        """The newest notice about each record and officer of an owner."""
         rows = self._db.rows(f"{_RECEIVED} WHERE owner = ? ORDER BY sequence", (owner,))
-        return {row[1]: self._received(row) for row in rows}
+        return list({(row[1], row[2]): self._received(row) for row in rows}.values())
 
     def _received(self, row: Row) -> ReceivedNotice:
-        owner, record_key, sequence, body_box, received_at_ms = row
-        return ReceivedNotice(owner, record_key, sequence, self._cipher.open(NOTICE, body_box), received_at_ms)
+        owner, record_key, officer_key, sequence, body_box, received_at_ms = row
+        body = self._cipher.open(NOTICE, body_box)
+        return ReceivedNotice(owner, record_key, sequence, body, received_at_ms, officer_key)
 
 
 _OWED = (
-    "SELECT notices.id, recipient, record_key, sequence, changes, reason, changed_at_ms, state, trouble FROM notices "
-    "JOIN conduct ON conduct.id = conduct_id"
+    "SELECT notices.id, recipient, coalesce(record_key, ''), sequence, changes, reason, changed_at_ms, state, trouble, "
+    "notices.officer_id, coalesce(officer_key, '') FROM notices LEFT JOIN conduct ON conduct.id = conduct_id "
+    "LEFT JOIN officers ON officers.id = notices.officer_id"
 )
-_RECEIVED = "SELECT owner, record_key, sequence, body_box, received_at_ms FROM notices_received"
+_RECEIVED = "SELECT owner, record_key, officer_key, sequence, body_box, received_at_ms FROM notices_received"
+_ABOUT = "owner = ? AND record_key = ? AND officer_key = ?"
 
 
 def _owed(row: Row) -> OwedNotice:

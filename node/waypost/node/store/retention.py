@@ -74,13 +74,16 @@ class RetentionRepository:
         with self._db.writing():
             self._record(log, found, at_ms)
             self._db.run(f"DELETE FROM {log} WHERE id <= ?", (found.last_id,))
+            if log == DISCLOSURES:
+                self._db.run(_FORGET_TOLD)
 
     def remove_checks(self, found: Removable, before_ms: int, done: Collection[str], at_ms: int) -> None:
-        """Remove old checks with their answers."""
+        """Remove old checks with their answers, letters and referrals."""
         where, values = _OLD_CHECKS.format(marks(tuple(done))), (*done, before_ms)
         with self._db.writing():
             self._record(CHECKS, found, at_ms)
-            self._db.run(f"DELETE FROM check_answers WHERE check_id IN (SELECT id FROM checks {where})", values)
+            for table in ("check_answers", "letters", "referrals_asked"):
+                self._db.run(f"DELETE FROM {table} WHERE check_id IN (SELECT id FROM checks {where})", values)
             self._db.run(f"DELETE FROM checks {where}", values)
 
     def remove_notices(self, found: Removable, before_ms: int, at_ms: int) -> None:
@@ -99,10 +102,16 @@ class RetentionRepository:
         self._db.run(sql, (at_ms, log, found.last_id, found.entries))
 
 
+_FORGET_TOLD = (
+    "DELETE FROM told_officers WHERE NOT EXISTS (SELECT 1 FROM disclosures "
+    "WHERE disclosures.officer_id = told_officers.officer_id AND asker = recipient)"
+)
+"""Whose account is gone is not told any more."""
 _OLD_CHECKS = "WHERE state IN ({}) AND updated_at_ms < ? AND id NOT IN (SELECT check_id FROM watches)"
 _OLD_NOTICES = (
     "WHERE state = ? AND changed_at_ms < ? AND sequence < (SELECT max(sequence) FROM notices AS newer "
-    "WHERE newer.recipient = notices.recipient AND newer.conduct_id = notices.conduct_id)"
+    "WHERE newer.recipient = notices.recipient AND newer.conduct_id IS notices.conduct_id "
+    "AND newer.officer_id IS notices.officer_id)"
 )
 """The newest of each stays: what comes after it must count on from there."""
 _OLD_RECEIVED = "WHERE received_at_ms < ? AND owner NOT IN (SELECT ori FROM check_answers)"

@@ -54,6 +54,23 @@ class StatementRepository:
         )
         return changed == 1
 
+    def newly_overdue(self, today: date) -> list[str]:
+        """Keys of the records whose open dispute is past its day, and nobody was told so."""
+        sql = (
+            "SELECT record_key, opened_on FROM disputes JOIN conduct ON conduct.id = conduct_id "
+            "WHERE resolved_on = '' AND overdue_told = 0"
+        )
+        rows = self._db.rows(sql)
+        return [key for key, opened_on in rows if Dispute(date.fromisoformat(opened_on)).overdue(today)]
+
+    def overdue_told(self, record_key: str) -> None:
+        """It is entered that the record's open dispute is overdue."""
+        self._db.run(
+            "UPDATE disputes SET overdue_told = 1 WHERE resolved_on = '' "
+            "AND conduct_id = (SELECT id FROM conduct WHERE record_key = ?)",
+            (record_key,),
+        )
+
     def overdue_count(self, today: date) -> int:
         """How many open disputes are past the day by which they had to be resolved."""
         opened = (Dispute(kept.opened_on) for kept in self.disputes() if kept.resolved_on is None)
