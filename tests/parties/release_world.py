@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,15 +85,16 @@ def make_result(
     participants: tuple[str, ...] | None = None,
     closed_on: str = "2026-11-20",
     seed: int = 7,
+    totals: Sequence[int] = (),
 ) -> SignedResult:
-    """A result as both parties would have signed it; of its cohort one member is absent."""
+    """A result as both parties would have signed it; its totals are drawn unless they are given."""
     generator = random.Random(f"{name} {period} {states} {seed}")
     asked, span = measure(name), parse_period(period)
     cohort = [ori for ori in everybody() if not states or ori[:2] in states]
     taking = tuple(cohort) if participants is None else participants
     cells = []
-    for values in asked.cells(span):
-        total = int(generator.lognormvariate(4.2, 1.1))
+    for place, values in enumerate(asked.cells(span)):
+        total = totals[place] if totals else int(generator.lognormvariate(4.2, 1.1))
         cells.append(ResultCell(values, 0 if total < 10 else total, total < 10))
     result = RoundResult(
         round_id=generator.randbytes(16),

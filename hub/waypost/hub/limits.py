@@ -104,6 +104,10 @@ LOOKUP_CHUNK: Final = 500
 ROSTERS_OPENED_MAX: Final = 4
 """Past rosters kept in memory while compliance is computed: each has 18,000 members, facts come in order of version."""
 
+RELEASE_FAMILIES_MAX: Final = 512
+"""Ways in which figures inside of another are set side by side to see what is left of it; beyond, it is withheld.
+States without groups of states can be set in one way, a year with all its quarters and months in 16."""
+
 FACTS_PER_DAY_MAX: Final = 5000
 """Facts of one member in a day: a body may credential the agencies of all states at once; nobody fills the disk."""
 

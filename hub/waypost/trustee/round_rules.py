@@ -8,21 +8,23 @@
    what stands at the period's end: for it, periods that end on one day are the same, and all periods overlap.
 5. No differencing: taking the cohorts of all rounds on the same measure and overlapping periods together, as they are
    by the present roster, no combination of their totals speaks of fewer members than the minimum.
-6. When it closes, the same holds of the participants of the rounds on the very same period.
+6. When it closes, the same holds of the participants, of every year that it counts: by the months that each round on
+   its measure has of that year, so a year and its quarters, or 2025 and 2017..2026, are taken together. Of what stands
+   at a period's end, rounds that end on the same day are.
 7. Every state of the cohort can still pay: the losses of all its rounds in the year, this one included, stay within the
    yearly budget. zCDP composes by addition, so the ledger adds rho.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.periods import parse_period
 from waypost.protocol.roster import Roster
-from waypost.protocol.rounds import Round, cohort, open_round, singled_out, states_of
+from waypost.protocol.rounds import Round, cohort, open_round, singled_out, singled_out_in_time, states_of
 from waypost.trustee.errors import Refused, Spent
 from waypost.trustee.round_books import HeldRound, RoundState
 from waypost.v1 import envelope_pb2
@@ -106,17 +108,21 @@ def check_participants(
     asked: Round, participants: frozenset[str], asked_before: Collection[HeldRound]
 ) -> frozenset[str]:
     """Rule 6: participants that must stay out so that nobody is singled out; Refused when even that does not help."""
-    others = [
-        held.participants
-        for held in asked_before
-        if asked.repeats(parse_period(held.period)) and held.state in {RoundState.CLOSED, RoundState.RELEASED}
-    ]
-    thin = singled_out([*others, participants], asked.minimum_cohort)
+    closed = [held for held in asked_before if held.state in {RoundState.CLOSED, RoundState.RELEASED}]
+    others = [(held.participants, list(asked.counted(parse_period(held.period)))) for held in closed]
+    thin = _thin(asked, participants, others)
     out = thin & participants
-    if not out:
-        if thin:
-            raise Refused("differencing", "with the rounds closed before, this one would single out a few members")
-        return frozenset()
-    if singled_out([*others, participants - out], asked.minimum_cohort):
+    if thin and (not out or _thin(asked, participants - out, others)):
         raise Refused("differencing", "with the rounds closed before, this one would single out a few members")
     return out
+
+
+def _thin(
+    asked: Round, participants: frozenset[str], others: Sequence[tuple[frozenset[str], list[frozenset[int]]]]
+) -> frozenset[str]:
+    """Whom the columns of these rounds and of this one could single out, each column with its like."""
+    thin = frozenset[str]()
+    for place, months in enumerate(asked.counted(asked.period)):
+        before = [(members, columns[place]) for members, columns in others if columns and columns[place]]
+        thin |= singled_out_in_time([*before, (participants, months)], asked.minimum_cohort)
+    return thin

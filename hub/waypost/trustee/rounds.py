@@ -11,8 +11,7 @@
    fresh noise, which is safe because nothing of the first sum was seen.
 4. Losses are booked with the signature. They are taken back only when a round is abandoned, that is, when no half of
    it has left.
-5. A result is signed only if its table is what the two halves give, the hub's half being the one it committed to
-   before it saw ours, and if everything else in it is what the round and its closing say.
+5. A result is signed only if it is the one that the round and its halves allow (round_signing.py).
 """
 
 from __future__ import annotations
@@ -27,23 +26,21 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
-from waypost.crypto import noise
-from waypost.crypto.envelope import SigningKey, check_times, countersign, sign, verify_signatures
+from waypost.crypto.envelope import SigningKey, check_times, sign, verify_signatures
 from waypost.crypto.errors import CryptoError, EnvelopeError, KeystoreError
 from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.sealing import SealingKey
 from waypost.protocol import limits, names
 from waypost.protocol.errors import ProtocolError
-from waypost.protocol.measures import CATALOGUE_VERSION
 from waypost.protocol.roster import Roster
-from waypost.protocol.round_results import AbsentMember, make_result, parse_result, result_payload, totals
 from waypost.protocol.rounds import Round, parse_round
 from waypost.trustee import round_rules
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import Refused
 from waypost.trustee.limits import ROUND_RHO_MILLIONTHS_PER_YEAR, ROUNDS_PREPARED_MAX
 from waypost.trustee.round_books import HeldRound, RoundState
+from waypost.trustee.round_signing import require_result, with_ours
 from waypost.trustee.store import Store
 from waypost.v1 import envelope_pb2, round_pb2
 
@@ -102,7 +99,7 @@ class RoundDesk:
                 if not hmac.compare_digest(held.payload, envelope.payload):
                     raise Refused("replayed", "another round was signed under this id")
                 verify_signatures(envelope, (self._hub_key,), required=1, expected_type=names.ROUND)
-                return _with_ours(envelope, self._hub_key, self._key)
+                return with_ours(envelope, self._hub_key, self._key)
             if held is None:
                 raise Refused("wrong-key", "the round was not prepared")
             approval = self._judge(envelope, now_ms)
@@ -121,7 +118,7 @@ class RoundDesk:
             )
             self._store.rounds.lose(round_id, approval.states, approval.year, asked.rho_millionths)
             self._store.audit(now_ms, Event.ROUND_COUNTERSIGNED, round_id.hex(), _question(asked))
-        return _with_ours(envelope, self._hub_key, self._key)
+        return with_ours(envelope, self._hub_key, self._key)
 
     def _judge(self, envelope: envelope_pb2.Envelope, now_ms: int) -> round_rules.Approval:
         roster = self._roster_in_force(now_ms)
@@ -212,13 +209,13 @@ class RoundDesk:
             verify_signatures(envelope, (self._hub_key,), required=1, expected_type=names.ROUND_RESULT)
             held = self._signed_round(round_pb2.RoundResult.FromString(envelope.payload).round_id)
             if held.state is RoundState.RELEASED and hmac.compare_digest(held.result, envelope.payload):
-                return _with_ours(envelope, self._hub_key, self._key)
+                return with_ours(envelope, self._hub_key, self._key)
             if held.state is not RoundState.CLOSED:
                 raise Refused("closed-before", "the round is not closed, or another result was signed")
-            _check_result(envelope.payload, hub_half, held)
+            require_result(envelope.payload, hub_half, held)
             self._store.rounds.put(replace(held, state=RoundState.RELEASED, result=envelope.payload))
             self._store.audit(now_ms, Event.ROUND_RELEASED, held.round_id.hex(), f"{held.measure} {held.period}")
-        return _with_ours(envelope, self._hub_key, self._key)
+        return with_ours(envelope, self._hub_key, self._key)
 
     def tidy(self, now_ms: int) -> None:
         """Abandon what expired without closing, and forget what was only prepared."""
@@ -284,37 +281,6 @@ class RoundDesk:
         except (DecodeError, CryptoError) as error:
             self._store.audit(now_ms, event, subject, "malformed")
             raise Refused("malformed", f"refused: {error}") from error
-
-
-def _check_result(payload: bytes, hub_half: bytes, held: HeldRound) -> None:
-    """Rule 5: the one result that round, close and halves allow, apart from its header and the words of absences."""
-    close = round_pb2.RoundClose.FromString(held.close)
-    if not hmac.compare_digest(hashlib.sha256(hub_half).digest(), close.hub_half_digest):
-        raise Refused("altered", "the hub's half is not the one it committed to")
-    stated, asked = parse_result(payload), parse_round(held.payload)
-    header = header_from_payload(payload)
-    words = {member.ori: member.reason for member in stated.absent}
-    expected = make_result(
-        asked,
-        epsilon_thousandths=noise.epsilon_thousandths(asked.rho_millionths, limits.ROUND_DELTA_BILLIONTHS),
-        participants=close.participants,
-        absent=[AbsentMember(ori, reason) for ori, reason in words.items()],
-        noisy=totals(hub_half, held.half),
-        closed_at_ms=close.header.issued_at_ms,
-    )
-    if set(words) != held.cohort - held.participants or result_payload(expected, header, CATALOGUE_VERSION) != payload:
-        raise Refused("altered", "the result is not what the round and its two halves give")
-
-
-def _with_ours(envelope: envelope_pb2.Envelope, hub_key: bytes, key: SigningKey) -> envelope_pb2.Envelope:
-    """The message with the hub's signature and ours, and no other."""
-    hub_id = hashlib.sha256(hub_key).digest()
-    clean = envelope_pb2.Envelope(
-        payload_type=envelope.payload_type,
-        payload=envelope.payload,
-        signatures=[entry for entry in envelope.signatures if entry.key_id == hub_id],
-    )
-    return countersign(clean, key)
 
 
 def _prepared(round_id: bytes, expires_at_ms: int) -> HeldRound:

@@ -1,11 +1,14 @@
 """Counting for an aggregate round: from the node's records to a vector, by the catalogue of measures.
 
-1. Only records that section 3(b) admits on the day of counting count, each in its newest version (`records-withheld`
-   counts the others).
+1. Only records that section 3(b) admits on the day on which the round was made count, each in its newest version. The
+   day is the round's, not the node's, so all members count the same whenever they come to it. A record that passed on
+   that day passes later, too, as long as it says the same.
 2. Every event is dated as the catalogue says; outside of the period, or without a date, it does not count.
 3. Each officer's events are counted oldest first, up to the measure's clip; each check's likewise. Several keys of
    one person (merged ones) are one officer.
-4. The vector has a cell for each combination of values in the catalogue's order, whatever is zero.
+4. `records-withheld` counts what the gate kept back on the period's last day: records of that day or before, judged by
+   what had happened until then. It says the same on whatever day it is counted.
+5. The vector has a cell for each combination of values in the catalogue's order, whatever is zero.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What is counted from: the store of the member of that ORI, its windows to answer, and the day of counting."""
+    """What is counted from: the store of the member of that ORI, its windows to answer, and the round's day."""
 
     store: Store
     ori: str
@@ -48,7 +51,11 @@ class Books:
 
     def admits(self, record: ConductRecord) -> bool:
         """Rule 1."""
-        return shareable(record, self.today, window_days=self.windows.of(record))
+        return self.admitted_on(record, self.today)
+
+    def admitted_on(self, record: ConductRecord, day: date) -> bool:
+        """Whether the gate lets a record pass on a day."""
+        return shareable(record, day, window_days=self.windows.of(record))
 
 
 def count(asked: Measure, period: Period, books: Books) -> tuple[int, ...]:
@@ -131,10 +138,13 @@ def _decision(record: ConductRecord) -> Event | None:
 
 
 def _withheld(books: Books, period: Period) -> Iterator[list[Event]]:
+    """Rule 4. A record without any date is there from the beginning."""
     heads, by_officer = books.store.merges.links(), _by_officer()
     for owned in books.store.conduct.all():
         record = owned.record
-        if record.status in {RecordStatus.ACTIVE, RecordStatus.CORRECTED} and not books.admits(record):
+        stands = record.status in {RecordStatus.ACTIVE, RecordStatus.CORRECTED}
+        there = (record.effective_on or record.occurred_on or period.last) <= period.last
+        if stands and there and not books.admitted_on(record, period.last):
             by_officer[heads.head(owned.officer_id)].append(Event(period.last, (record.kind.value,)))
     yield from by_officer.values()
 

@@ -8,8 +8,9 @@
 4. Of one measure and period at most ROUND_ANSWERS_MAX rounds are answered.
 5. Policy decides: the federation's floor, then the node's own files (action "count"). What policy forbids is declined
    with the policies' names, so that the hub can tell a refusal from a node that is offline.
-6. Counts are made here (counting.py), split, and sealed: the vector share to the hub's key of this round, the seed
-   share to the trustee's. Neither the counts nor the shares are kept.
+6. Counts are made here (counting.py) as of the day on which the round was made, by the hub's clock or by ours if that
+   is earlier. They are split and sealed: the vector share to the hub's key of this round, the seed share to the
+   trustee's. Neither the counts nor the shares are kept.
 7. The entry, the audit and the outbox are written in one transaction.
 """
 
@@ -49,7 +50,8 @@ def take_round(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver
     if store.rounds.answered_count(asked.measure.name, asked.period.text) >= ROUND_ANSWERS_MAX:  # rule 4
         raise Refused("asked-too-often", "this was asked and answered too often already")
     declined = _declined(asked, receiver)
-    books = Books(store, receiver.ori, receiver.windows, _today(receiver.now_ms))
+    day = _day(min(asked.header.issued_at_ms, receiver.now_ms))  # rule 6
+    books = Books(store, receiver.ori, receiver.windows, day)
     with store.writing():
         vector = () if declined else count(asked.measure, asked.period, books)
         message = answer(asked, vector, receiver, declined=declined)
@@ -135,5 +137,5 @@ def _seal(share: bytes, key: bytes, purpose: str, asked: Round, receiver: Receiv
         raise Refused("malformed", f"the round's keys cannot be used: {error}") from error
 
 
-def _today(now_ms: int) -> date:
-    return datetime.fromtimestamp(now_ms / 1000, UTC).date()
+def _day(at_ms: int) -> date:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date()

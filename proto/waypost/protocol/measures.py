@@ -3,7 +3,7 @@
 A measure is a table of cells, one for each combination of its dimensions' values, last dimension fastest. Node, hub and
 trustee read the same catalogue, so a round names a measure and never a query. The rules of every measure:
 
-1. A record is counted only while it passes the fair-process gate (section 3(b)), by the node, on the day it counts.
+1. A record is counted only if it passes the fair-process gate (section 3(b)), by the node, as of the round's day.
 2. It is counted in the year of its date: of effect for measures of decisions, of occurrence for measures of force;
    where that date is unknown, the other one; where both are, in none.
 3. What one unit (an officer at one agency; a check; an agency) adds to all cells together is at most `clip`: its oldest
@@ -242,8 +242,8 @@ _ALL: Final = (
         clip=4,
         dimensions=(_KIND,),
         by_year=False,
-        documentation="Records that stand but do not pass the fair-process gate on the day of counting, so that they "
-        "are neither disclosed nor counted anywhere else. Voided and sealed ones are not among them.",
+        documentation="Records of the period's last day or before that stood and did not pass the fair-process gate on "
+        "that day: neither disclosed nor counted elsewhere then. Voided and sealed ones are not among them.",
     ),
     Measure(
         name="time-to-decision",

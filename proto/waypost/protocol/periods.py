@@ -47,6 +47,11 @@ class Period:
         """The calendar years it touches."""
         return tuple(range(self.first.year, self.last.year + 1))
 
+    def months_in(self, year: int) -> frozenset[int]:
+        """The months of a year that lie in it: a period is made of whole ones."""
+        first, last = (self.first.year, self.first.month), (self.last.year, self.last.month)
+        return frozenset(month for month in range(1, 13) if first <= (year, month) <= last)
+
     def ended(self, today: date) -> bool:
         """Whether its last day is over."""
         return self.last < today

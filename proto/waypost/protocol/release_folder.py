@@ -15,18 +15,33 @@ from waypost.crypto.envelope import parse_envelope
 from waypost.crypto.errors import EnvelopeError
 from waypost.protocol import limits
 from waypost.protocol.errors import ProtocolError
-from waypost.protocol.releases import MANIFEST, PAST, RESULTS, Manifest, open_manifest, verify_files, verify_results
+from waypost.protocol.release_log import Logged, verify_release_proof
+from waypost.protocol.releases import (
+    BESIDE,
+    LOGGED,
+    MANIFEST,
+    PAST,
+    RESULTS,
+    Manifest,
+    open_manifest,
+    verify_files,
+    verify_results,
+)
 from waypost.v1 import envelope_pb2
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRelease:
-    """A release that is what its manifest says, and how many signed results it holds."""
+    """A release that is what its manifest says, how many signed results it holds, and where it is in the log.
+
+    `logged` is None when nothing beside the manifest proves that it is.
+    """
 
     folder: Path
     manifest: Manifest
     envelope: envelope_pb2.Envelope
     results: int
+    logged: Logged | None
 
 
 def read_manifest(folder: Path) -> envelope_pb2.Envelope:
@@ -49,9 +64,13 @@ def verify_release(folder: Path, *, hub_key: bytes, trustee_key: bytes) -> Verif
     contents = dict(_contents(folder))
     verify_files(manifest, {path: hashlib.sha256(data).digest() for path, data in contents.items()})
     results = {path: data for path, data in contents.items() if path.startswith(RESULTS)}
-    return VerifiedRelease(
-        folder, manifest, envelope, verify_results(results, hub_key=hub_key, trustee_key=trustee_key)
-    )
+    count = verify_results(results, hub_key=hub_key, trustee_key=trustee_key)
+    logged, place = None, folder / LOGGED
+    if place.exists():
+        if place.stat().st_size > limits.RECEIPT_FILE_BYTES_MAX:
+            raise ProtocolError("oversized", f"{place} is larger than any proof")
+        logged = verify_release_proof(place.read_bytes(), manifest.digest, hub_key=hub_key, trustee_key=trustee_key)
+    return VerifiedRelease(folder, manifest, envelope, count, logged)
 
 
 def past_folders(folder: Path) -> list[Path]:
@@ -64,7 +83,7 @@ def past_folders(folder: Path) -> list[Path]:
 
 
 def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file below, by path, but the manifest and earlier releases."""
+    """Every file below, by path, but the manifest, its proof, and earlier releases."""
     count = 0
     for place, folders, files in os.walk(folder):
         here = Path(place)
@@ -73,7 +92,7 @@ def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
         for name in sorted((*files, *(entry for entry in folders if (here / entry).is_symlink()))):
             path = here / name
             relative = path.relative_to(folder).as_posix()
-            if relative == MANIFEST:
+            if relative in BESIDE:
                 continue
             count += 1
             if path.is_symlink() or not path.is_file():

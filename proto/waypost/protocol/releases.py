@@ -2,7 +2,8 @@
 
 1. The manifest is signed by the hub, and by the trustee where its signature is asked for.
 2. Its paths are plain and distinct, in order; it is readable and within bounds.
-3. Every file it names is there, has its digest, and there is no other: except earlier releases below past/.
+3. Every file it names is there, has its digest, and there is no other: except earlier releases below past/, and the
+   proof that the manifest is in the transparency log, which is verified when it is there (release_log.py).
 4. Every signed result that the release holds (results/*.pb) bears both parties' signatures.
 
 A release that the hub alone has signed says so; it is the trustee's signature that makes a change of both needed.
@@ -27,6 +28,10 @@ from waypost.protocol.round_results import open_result
 from waypost.v1 import envelope_pb2, release_pb2
 
 MANIFEST: Final = "manifest.pb"
+LOGGED: Final = "manifest.logged.json"
+"""The proof that the manifest is in the transparency log (release_log.py)."""
+BESIDE: Final = frozenset({MANIFEST, LOGGED})
+"""What stands beside the files that the manifest names."""
 PAST: Final = "past"
 RESULTS: Final = "results/"
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
@@ -74,7 +79,7 @@ def _check_form(content: release_pb2.ReleaseManifest) -> None:
         raise ProtocolError("malformed", "the release's files are not distinct and in order")
     for file in content.files:
         parts = file.path.split("/")
-        if not all(_PART.fullmatch(part) for part in parts) or parts[0] == PAST or file.path == MANIFEST:
+        if not all(_PART.fullmatch(part) for part in parts) or parts[0] == PAST or file.path in BESIDE:
             raise ProtocolError("malformed", "the release names a path that it may not have")
         if len(file.sha256) != _DIGEST_BYTES:
             raise ProtocolError("malformed", "the release names a file without its digest")

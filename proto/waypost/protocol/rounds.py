@@ -19,8 +19,8 @@ A party adds its own rules: the trustee and the hub their budgets and what was a
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -83,6 +83,15 @@ class Round:
         at any other's, so measures without years always do.
         """
         return not self.measure.by_year or self.period.overlaps(period)
+
+    def counted(self, period: Period) -> Iterator[frozenset[int]]:
+        """What the same measure counts on that period, one set for each of our columns: of a year its months, which
+        another period may have in part; of what stands at a period's end, one when it is the very same end.
+        """
+        if self.measure.by_year:
+            yield from (period.months_in(year) for year in self.period.years)
+        elif self.repeats(period):
+            yield frozenset({0})
 
     def repeats(self, period: Period) -> bool:
         """Whether the same measure on that period asks the very same: without years, a period is its last day."""
@@ -193,15 +202,34 @@ def singled_out(groups: Sequence[frozenset[str]], minimum: int) -> frozenset[str
     pattern with fewer than `minimum` members is thin. Some combination of the totals speaks of thin patterns alone
     exactly when the groups have a lower rank without these; then the members of all thin patterns are given.
     """
+    return singled_out_in_time([(group, frozenset({0})) for group in groups], minimum)
+
+
+def singled_out_in_time(totals: Sequence[tuple[frozenset[str], frozenset[int]]], minimum: int) -> frozenset[str]:
+    """The same of totals that each count other moments: a pattern is that of a member at a moment."""
+    moments: defaultdict[int, int] = defaultdict(int)
+    for place, (_, counted) in enumerate(totals):
+        for moment in counted:
+            moments[moment] |= 1 << place
+    held: defaultdict[int, set[str]] = defaultdict(set)
+    patterns = _patterns([group for group, _ in totals])
+    for at_moment in set(moments.values()):  # moments that are in the very same totals are one
+        for ori, pattern in patterns.items():
+            held[pattern & at_moment].add(ori)
+    held.pop(0, None)
+    thick = [pattern for pattern, oris in held.items() if len(oris) >= minimum]
+    if _rank(list(held), len(totals)) == _rank(thick, len(totals)):
+        return frozenset()
+    return frozenset(ori for oris in held.values() if len(oris) < minimum for ori in oris)
+
+
+def _patterns(groups: Sequence[frozenset[str]]) -> dict[str, int]:
+    """For each member the groups that it is in, one bit a group."""
     patterns: defaultdict[str, int] = defaultdict(int)
     for place, group in enumerate(groups):
         for ori in group:
             patterns[ori] |= 1 << place
-    sizes = Counter(patterns.values())
-    thick = [pattern for pattern, size in sizes.items() if size >= minimum]
-    if _rank(list(sizes), len(groups)) == _rank(thick, len(groups)):
-        return frozenset()
-    return frozenset(ori for ori, pattern in patterns.items() if sizes[pattern] < minimum)
+    return patterns
 
 
 def _rank(patterns: Sequence[int], groups: int) -> int:

@@ -322,7 +322,8 @@ class Absence(_message.Message):
     """Whose."""
     reason: _builtins.str
     """Empty when it did not answer in time (offline, most often); otherwise its reason, or "not-agreed" when the two
-    parties did not agree on its share.
+    parties did not agree on its share. It is the hub's word: the trustee, who never sees a member decline, verifies that
+    the absent are the whole rest of the cohort, and not why.
     """
     def __init__(
         self,

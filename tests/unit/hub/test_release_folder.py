@@ -16,12 +16,15 @@ from tests.parties.compliance_world import World
 
 from waypost.crypto.envelope import SigningKey, parse_envelope, sign
 from waypost.crypto.keystore import Keystore
-from waypost.hub import round_schema, schema
+from waypost.crypto.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint, with_signature
+from waypost.hub import round_schema, schema, transparency
 from waypost.hub.database import open_engine
 from waypost.protocol import names
-from waypost.protocol.errors import ProtocolError
-from waypost.protocol.release_folder import read_manifest, verify_release
-from waypost.protocol.releases import MANIFEST
+from waypost.protocol.errors import ProtocolError, TransparencyError
+from waypost.protocol.release_folder import VerifiedRelease, read_manifest, verify_release
+from waypost.protocol.release_log import verify_release_proof
+from waypost.protocol.releases import LOGGED, MANIFEST
+from waypost.protocol.transparency import log_keys
 from waypost.v1 import compliance_pb2, log_pb2, release_pb2
 
 pytestmark = pytest.mark.xdist_group("release-folder")  # what they share is made once
@@ -50,6 +53,20 @@ class Operators:
 
     def verify(self, *more: str) -> commands.Done:
         return commands.run("waypost-hub", "release", "verify", str(self.site), *more, home=self.hub)
+
+    def prove(self) -> commands.Done:
+        return commands.run("waypost-hub", "release", "prove", str(self.site), home=self.hub)
+
+    def checkpoint(self) -> None:
+        """What hub and trustee do while they are served: a checkpoint over all entries with both signatures."""
+        keys = log_keys(self.hub_key.public, self.trustee_key.public)
+        with self.world.engine.begin() as connection:
+            transparency.sequence(connection)
+            size = transparency.size_of(connection)
+            made = Checkpoint(keys.origin, size, transparency.root_of(connection, size))
+            line = cosign(made, keys.witness.name, self.trustee_key, 1_795_000_000)
+            note = with_signature(sign_checkpoint(made, self.hub_key), line)
+            transparency.publish(connection, made, note, 1_795_000_000_000)
 
     def cosign(self) -> commands.Done:
         return commands.run("waypost-trustee", "cosign-release", str(self.site), home=self.trustee)
@@ -112,8 +129,8 @@ def test_earlier_releases_stay_listed_as_they_were(operators: Operators) -> None
     ]
 
 
-def verified(operators: Operators, site: Path) -> None:
-    verify_release(site, hub_key=operators.hub_key.public, trustee_key=operators.trustee_key.public)
+def verified(operators: Operators, site: Path) -> VerifiedRelease:
+    return verify_release(site, hub_key=operators.hub_key.public, trustee_key=operators.trustee_key.public)
 
 
 @pytest.fixture
@@ -166,6 +183,51 @@ def test_a_release_with_a_file_altered_missing_added_or_linked_is_refused(
     before = (copy / MANIFEST).read_bytes()
     assert commands.run("waypost-trustee", "cosign-release", str(copy), home=operators.trustee).returncode == 1
     assert (copy / MANIFEST).read_bytes() == before
+
+
+def test_a_release_is_proven_to_be_in_the_log_without_a_network(operators: Operators, copy: Path) -> None:
+    assert "for a minute" in operators.prove().stderr
+    assert "Nothing here proves" in operators.verify().stdout
+    operators.checkpoint()
+    assert "Entry " in operators.prove().stdout
+    logged = verified(operators, operators.site).logged
+    assert logged is not None
+    facts = json.loads(operators.verify("--json").stdout.splitlines()[0])
+    assert (facts["log_entry"], facts["logged_at_ms"]) == (logged.index, logged.at_ms)
+    proof = (operators.site / LOGGED).read_bytes()
+    (copy / LOGGED).write_bytes(proof)
+    assert verified(operators, copy).logged == logged
+    (copy / LOGGED).write_bytes(proof.replace(str(logged.at_ms).encode(), b"1"))  # the same entry, at another time
+    with pytest.raises(TransparencyError) as caught:
+        verified(operators, copy)
+    assert caught.value.reason == "not-logged"
+
+
+def test_attack_the_proof_of_another_release_or_of_another_federations_log(operators: Operators) -> None:
+    operators.checkpoint()
+    operators.prove()
+    proof, digest = (operators.site / LOGGED).read_bytes(), verified(operators, operators.site).manifest.digest
+    keys = {"hub_key": operators.hub_key.public, "trustee_key": operators.trustee_key.public}
+    verify_release_proof(proof, digest, **keys)
+    foreign = SigningKey.generate().public
+    for wrong, its in (
+        (bytes(32), keys),
+        (digest, {**keys, "trustee_key": foreign}),
+        (digest, {**keys, "hub_key": foreign}),
+    ):
+        with pytest.raises(TransparencyError) as caught:
+            verify_release_proof(proof, wrong, **its)
+        assert caught.value.reason == "not-logged"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b'{"waypost-release-log": 2}', b"x" * 2_000_000], ids=["empty", "list", "version", "oversized"]
+)
+def test_a_proof_that_is_none_is_refused(operators: Operators, copy: Path, data: bytes) -> None:
+    (copy / LOGGED).write_bytes(data)
+    with pytest.raises(ProtocolError) as caught:
+        verified(operators, copy)
+    assert caught.value.reason in {"malformed", "oversized"}
 
 
 def forged_manifest(

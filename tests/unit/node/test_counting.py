@@ -69,6 +69,14 @@ def test_a_record_counts_from_the_day_on_which_the_window_is_over(agency: Agency
     assert counted(agency, "records", today=date(2023, 10, 5)) == {("suspension", "2023"): 1}
 
 
+def test_what_was_withheld_at_a_periods_end_is_the_same_on_whatever_day_it_is_counted(agency: Agency) -> None:
+    conduct = records({"told_on": "2023-12-20"}, {"effective_on": "2024-02-01", "told_on": ""}, {"hearing": ""})
+    agency.load({}, conduct=conduct)
+    for today in (date(2024, 1, 2), date(2024, 6, 1), TODAY):
+        assert counted(agency, "records-withheld", today=today) == {("suspension",): 2}
+    assert counted(agency, "records-withheld", parse_period("2024Q1"), today=TODAY) == {("suspension",): 2}
+
+
 def test_an_officers_records_are_clipped_oldest_first(agency: Agency) -> None:
     days = ("2023-01-05", "2023-02-05", "2023-03-05", "2023-04-05", "2023-05-05", "2023-06-05")
     kinds = ("suspension", "suspension", "suspension", "suspension", "commendation", "commendation")

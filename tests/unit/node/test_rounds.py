@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.parties.agency import Agency
 from tests.parties.round_world import (
     HUB,
     NOW_MS,
@@ -72,9 +73,8 @@ def opened(world: RoundWorld, held: HeldRound, message: round_pb2.RoundAnswer) -
     vector = open_sealed(message.sealed_vector, world.hub_keys[held.round_id], context)
     seed = round_pb2.SeedShare.FromString(message.seed_share.payload)
     context = SealingContext(names.SEAL_SEED_SHARE, ORI, names.TRUSTEE, held.round_id)
-    return unpack(
-        add(vector, expand(open_sealed(seed.sealed_seed, world.desk._sealing_key(held.round_id), context), 2))
-    )
+    opened_seed = open_sealed(seed.sealed_seed, world.desk._sealing_key(held.round_id), context)
+    return unpack(add(vector, expand(opened_seed, held.asked.cells)))
 
 
 def test_a_round_is_counted_split_and_posted(world: RoundWorld, store: Store) -> None:
@@ -85,6 +85,18 @@ def test_a_round_is_counted_split_and_posted(world: RoundWorld, store: Store) ->
     (entered,) = store.rounds.newest(10)
     assert (entered.measure, entered.period, entered.outcome) == ("officers-trained", "2026Q3", "answered")
     assert store.audit.newest(1)[0].event == Event.ROUND_ANSWERED
+
+
+def test_members_count_as_of_the_rounds_day_whenever_they_come_to_it(
+    world: RoundWorld, store: Store, tmp_path: Path
+) -> None:
+    """The round is of 18 November, and answered on the 19th, when the second officer's window to answer is over."""
+    conduct = ({"told_on": "2026-10-19"}, {"record_key": "R-2", "told_on": "2026-10-20"})
+    Agency(store, tmp_path / "rejects").load({}, conduct=conduct)
+    held = world.opened(measure="records", period="2023")
+    messages.take(store, held.message, me(world, now_ms=NOW_MS + 20 * limits.HOUR_MS))
+    (message,) = answers(store)
+    assert sum(opened(world, held, message)) == 1
 
 
 def test_the_same_round_again_makes_no_second_pair_of_shares(world: RoundWorld, store: Store) -> None:

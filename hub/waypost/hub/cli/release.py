@@ -1,4 +1,4 @@
-"""`waypost-hub release`: build the public release of section 3(c), verify one, list what was released."""
+"""`waypost-hub release`: build the public release of section 3(c), prove it logged, verify one, list all."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select
 from waypost.crypto.envelope import SigningKey, parse_envelope
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
+from waypost.crypto.tlog.proof import Proof
 from waypost.hub import schema, settings, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit, open_engine, reading
@@ -26,7 +27,8 @@ from waypost.protocol.errors import ProtocolError
 from waypost.protocol.limits import OFFICERS_MAX
 from waypost.protocol.names import valid_state
 from waypost.protocol.release_folder import past_folders, read_manifest, verify_release
-from waypost.protocol.releases import MANIFEST, open_manifest
+from waypost.protocol.release_log import Logged, release_proof, verify_release_proof
+from waypost.protocol.releases import LOGGED, MANIFEST, open_manifest
 from waypost.protocol.round_results import open_result
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption, ask_passphrase
 from waypost.v1 import log_pb2
@@ -92,6 +94,7 @@ def build(
         _record(connection, given.number, day, manifest.SerializeToString(), now_ms)
     put_release(folder, files, manifest.SerializeToString(), former=former)
     typer.echo(f"Release {given.number} as of {day}: {len(files)} files in {folder}; open {folder / 'index.html'}")
+    typer.echo(f"Once the log holds it, prove that it does: waypost-hub release prove {folder}")
     typer.echo(f"The trustee's operator verifies and signs it with: waypost-trustee cosign-release {folder}")
 
 
@@ -113,6 +116,8 @@ def verify(
             "files": len(found.manifest.files),
             "results": found.results,
             "signed_by": ["hub", "trustee"] if found.manifest.cosigned else ["hub"],
+            "logged_at_ms": found.logged.at_ms if found.logged else None,
+            "log_entry": found.logged.index if found.logged else None,
             "manifest_sha256": found.manifest.digest.hex(),
         }
         if as_json:
@@ -121,8 +126,29 @@ def verify(
         signers = "hub and trustee" if found.manifest.cosigned else "the hub alone; the trustee has not signed it yet"
         typer.echo(
             f"Release {found.manifest.number} as of {found.manifest.as_of} is what was signed: "
-            f"{len(found.manifest.files)} files, {found.results} results signed by both. Signed by {signers}."
+            f"{len(found.manifest.files)} files, {found.results} results signed by both. Signed by {signers}. "
+            f"{_logged(found.logged)}"
         )
+
+
+@app.command()
+def prove(folder: _FolderArgument, home: HomeOption = DEFAULT_HOME) -> None:
+    """Put the proof that it is in the transparency log beside a release and the earlier ones in its folder.
+
+    The log must have a checkpoint over the entry, which hub and trustee make within seconds while both are served.
+    """
+    place = settings.Home(home)
+    keys = {"hub_key": settings.read_public_key(place), "trustee_key": settings.read_trustee(place.trustee).signing_key}
+    engine = open_engine(settings.database_url(place, settings.read_settings(place)))
+    for each in (folder, *past_folders(folder)):
+        manifest = open_manifest(read_manifest(each), **keys)
+        with reading(engine) as connection:
+            proof = _proof(connection, manifest.digest)
+        logged = verify_release_proof(proof, manifest.digest, **keys)
+        written = each / f".{LOGGED}.new"
+        written.write_bytes(proof)
+        written.replace(each / LOGGED)
+        typer.echo(f"Release {manifest.number}: {_logged(logged)}")
 
 
 @app.command("list")
@@ -137,6 +163,25 @@ def list_releases(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) 
             typer.echo(json.dumps({"release": row.number, "as_of": row.as_of, "manifest_sha256": digest}))
         else:
             typer.echo(f"{row.number:>4}  {row.as_of}  {digest}")
+
+
+def _proof(connection: Connection, digest: bytes) -> bytes:
+    """The proof's file; SettingsError while no checkpoint holds the entry."""
+    published = transparency.published(connection)
+    found = published and transparency.find(connection, log_pb2.LOG_KIND_RELEASE, digest, published.size)
+    if not published or not found:
+        raise SettingsError(
+            "no checkpoint of the transparency log holds the release yet",
+            hint="serve hub and trustee for a minute, then: waypost-hub release prove",
+        )
+    return release_proof(found.at_ms, Proof(found.index, tuple(found.proof), published.note))
+
+
+def _logged(logged: Logged | None) -> str:
+    if logged is None:
+        return "Nothing here proves that it is in the transparency log."
+    when = datetime.fromtimestamp(logged.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"Entry {logged.index} of the transparency log, of {when}."
 
 
 def _results(connection: Connection, hub_key: bytes, trustee_key: bytes) -> list[SignedResult]:

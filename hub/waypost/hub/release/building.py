@@ -2,8 +2,9 @@
 
 1. Results count only with both parties' signatures, verified by the caller, and when they closed by the release's day.
    Facts that do not verify stop the build.
-2. What may be shown of a result is its tier's to say (tiers.py). The signed result itself, which holds every total, is
-   put in only where the tier shows everything; elsewhere the release has its digest and both signatures.
+2. What may be shown of a result is its tier's to say (tiers.py), less what would give a suppressed cell away
+   (withholding.py, over all results that this hub holds, of later days as well). The signed result itself, which holds
+   every total, is put in only where everything is shown; elsewhere the release has its digest and both signatures.
 3. The manifest names every file, and the manifest before it.
 4. An edition is a function of its inputs: the same facts, results, population and number give the same bytes.
 """
@@ -21,9 +22,8 @@ from waypost.hub.compliance import Evidence, assess
 from waypost.hub.facts import hub_header
 from waypost.hub.release.dataset import data_files
 from waypost.hub.release.edition import Edition, Past, Population, submission_coverage
-from waypost.hub.release.results import SignedResult, leading, publish
+from waypost.hub.release.results import SignedResult, leading, publish, withhold
 from waypost.hub.release.site import site_files
-from waypost.hub.release.tiers import Tier
 from waypost.protocol import names
 from waypost.protocol.facts import MemberDescription, day_of
 from waypost.protocol.releases import RESULTS
@@ -32,7 +32,7 @@ from waypost.v1 import envelope_pb2, release_pb2
 
 @dataclass(frozen=True, slots=True)
 class Ingredients:
-    """What an edition is made from; keys are the parties' public ones."""
+    """What an edition is made from: all results, in the order in which they were finished; the parties' public keys."""
 
     number: int
     as_of: date
@@ -51,7 +51,7 @@ def make_edition(given: Ingredients) -> Edition:
     officers_of = _officers(given.evidence, given.as_of)
     nation, states = submission_coverage(decisions, officers_of, given.population)
     population = given.population.officers
-    results = [each for each in given.results if day_of(each.result.closed_at_ms) <= given.as_of]
+    results = [each for each in withhold(given.results) if day_of(each.result.closed_at_ms) <= given.as_of]
     published = [publish(each, officers_of=officers_of, population=population) for each in results]
     first = leading(published)
     return Edition(
@@ -77,7 +77,7 @@ def make_files(edition: Edition) -> dict[str, bytes]:
     """Every file of the release but its manifest, by path (rules 2 and 4)."""
     files = {**site_files(edition), **data_files(edition, name=f"officer-history-{edition.number}")}
     for published in (*edition.leading, *edition.earlier):
-        if published.tier is Tier.ALL:
+        if published.whole:
             path = f"{RESULTS}{published.result.round_id.hex()}.pb"
             files[path] = published.signed.envelope.SerializeToString(deterministic=True)
     return files

@@ -6,17 +6,19 @@
 3. Under Tier.ALL every cell is a total, and has a ratio beside it. Under Tier.RATIOS it is a ratio: per 1,000 officers
    covered, or per 100 participants where agencies are counted. Under Tier.PERCENTAGES there is one share for each value
    of the first dimension, over all the others. Under Tier.PARTICIPATION there are no cells.
-4. Noise is stated at 95 %: a sum of k cells has sqrt(k) times the margin of one. A suppressed cell adds nothing.
+4. Cells that would give a suppressed one away are withheld (withholding.py): they look as if suppressed, everywhere.
+5. Noise is stated at 95 %: a sum of k cells has sqrt(k) times the margin of one. A suppressed cell adds nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from waypost.hub.release.tiers import Cell, Count, Coverage, Percentage, Ratio, Suppressed, Tier
+from waypost.hub.release.withholding import withheld
 from waypost.protocol.measures import Dimension, Unit
 from waypost.protocol.round_results import ResultCell, RoundResult
 from waypost.v1 import envelope_pb2
@@ -27,10 +29,11 @@ AGENCIES_PER = 100
 
 @dataclass(frozen=True, slots=True)
 class SignedResult:
-    """A verified result and the envelope that both parties signed."""
+    """A verified result and the envelope that both parties signed. Of its cells `withheld` many were blanked since."""
 
     result: RoundResult
     envelope: envelope_pb2.Envelope
+    withheld: int = 0
 
     @property
     def digest(self) -> str:
@@ -91,8 +94,13 @@ class Published:
         return self.coverage.tier
 
     @property
+    def whole(self) -> bool:
+        """Whether the signed result itself, which holds every total, may be in the release."""
+        return self.tier is Tier.ALL and not self.signed.withheld
+
+    @property
     def suppressed(self) -> int:
-        """Suppressed cells of the result, whatever the tier shows."""
+        """Suppressed and withheld cells of the result, whatever the tier shows."""
         return sum(cell.suppressed for cell in self.result.cells)
 
 
@@ -100,7 +108,7 @@ NATION = "United States"
 
 
 def publish(signed: SignedResult, *, officers_of: Mapping[str, int], population: Mapping[str, int]) -> Published:
-    """What may be shown of a result (rules 1, 3 and 4)."""
+    """What may be shown of a result (rules 1, 3 and 5)."""
     result = signed.result
     covered = sum(officers_of.get(ori, 0) for ori in result.participants)
     officers = sum(count for state, count in population.items() if not result.states or state in result.states)
@@ -119,6 +127,20 @@ def publish(signed: SignedResult, *, officers_of: Mapping[str, int], population:
         shares=_shares(result, coverage) if coverage.tier >= Tier.PERCENTAGES else (),
         changes=_changes(result, coverage) if coverage.tier >= Tier.RATIOS else (),
     )
+
+
+def withhold(signed: Sequence[SignedResult]) -> list[SignedResult]:
+    """All results, in the order in which their rounds were finished, with blanks where rule 4 wants them."""
+    places = withheld(each.result for each in signed)
+    return [_blanked(each, out) if out else each for each, out in zip(signed, places, strict=True)]
+
+
+def _blanked(signed: SignedResult, out: Collection[int]) -> SignedResult:
+    cells = tuple(
+        ResultCell(cell.values, 0, suppressed=True) if place in out else cell
+        for place, cell in enumerate(signed.result.cells)
+    )
+    return SignedResult(replace(signed.result, cells=cells), signed.envelope, len(out))
 
 
 def leading(published: Iterable[Published]) -> list[Published]:

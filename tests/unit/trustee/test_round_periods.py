@@ -1,0 +1,72 @@
+"""Participants of rounds on periods that share days: what each column counts decides who could be singled out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+from tests.parties.round_world import HUB, NOW_MS, ORIS, RoundWorld
+
+from waypost.hub.round_closing import make_close
+from waypost.hub.rounds import HeldRound
+from waypost.trustee.errors import Refused
+from waypost.v1 import envelope_pb2
+
+QUARTERS = ("2025Q1", "2025Q2", "2025Q3", "2025Q4")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[RoundWorld]:
+    made = RoundWorld(tmp_path)
+    yield made
+    made.store.close()
+
+
+def close(world: RoundWorld, held: HeldRound, *, without: Collection[str] = ()) -> frozenset[str]:
+    """Close a round without these: whom the trustee wants left out as well. Its refusal is raised."""
+    asked = held.asked
+    answers = world.answers(asked, {each: (1,) * asked.cells for each in ORIS if each not in without})
+    message = make_close(asked, sorted(answers), world.hub_half(asked, answers.values()), HUB, NOW_MS)
+    given = world.trustee_half(message, answers.values())
+    return frozenset() if isinstance(given, envelope_pb2.Envelope) else given
+
+
+def closes(world: RoundWorld, period: str, *, without: Collection[str] = ()) -> frozenset[str]:
+    """Ask the nation on a period, and close."""
+    return close(world, world.opened(measure="checks", period=period), without=without)
+
+
+def test_attack_a_year_less_its_quarters_gives_a_member_away_that_was_away_in_one(world: RoundWorld) -> None:
+    closes(world, QUARTERS[0], without=ORIS[:1])
+    for quarter in QUARTERS[1:]:
+        assert closes(world, quarter) == frozenset()
+    year = world.opened(measure="checks", period="2025")
+    for without in ((), ORIS[:1]):
+        with pytest.raises(Refused) as caught:
+            close(world, year, without=without)
+        assert caught.value.reason == "differencing"
+
+
+def test_attack_the_last_quarter_completes_a_year_that_was_asked_before(world: RoundWorld) -> None:
+    closes(world, "2025")
+    closes(world, QUARTERS[0], without=ORIS[:1])
+    for quarter in QUARTERS[1:3]:
+        assert closes(world, quarter) == frozenset()  # nothing adds up yet
+    with pytest.raises(Refused) as caught:
+        closes(world, QUARTERS[3])
+    assert caught.value.reason == "differencing"
+
+
+def test_attack_a_year_alone_and_within_a_span_of_years(world: RoundWorld) -> None:
+    closes(world, "2025", without=ORIS[:2])
+    assert closes(world, "2023..2025") == frozenset(ORIS[:2])  # the column 2025 would differ by them alone
+    with pytest.raises(Refused) as caught:
+        closes(world, "2024..2025", without=ORIS[:3])
+    assert caught.value.reason == "differencing"
+
+
+def test_ten_that_were_away_and_years_that_are_not_shared_are_no_difference(world: RoundWorld) -> None:
+    closes(world, "2025", without=ORIS[:10])
+    assert closes(world, "2024..2025") == frozenset()
+    assert closes(world, "2021..2023", without=ORIS[:1]) == frozenset()
