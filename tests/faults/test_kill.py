@@ -7,6 +7,7 @@ request that came by upward was never received; an answer that came by downward 
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -252,3 +253,41 @@ def test_suspending_survives_the_death_of(name: str, federation: Federation) -> 
     federation.wait_roster(version + 1)
     assert federation.roster_version() == version + 1
     assert len(asker.check(PERSON).candidates) == 1
+
+
+def damage(node: Node, sql: str) -> None:
+    """Change the node's file behind its back: reading the value is then a fault of the program."""
+    raw = sqlite3.connect(node.home / "node.db")
+    with raw:
+        raw.execute(sql)
+    raw.close()
+
+
+def test_a_check_on_which_the_holders_program_fails_says_so_and_the_next_one_is_answered(
+    federation: Federation,
+) -> None:
+    asker, holder = federation.nodes[ASKER], federation.nodes[HOLDER]
+    damage(holder, "UPDATE officers SET date_of_birth = 'the flood' WHERE officer_key = 'NV-1'")
+    result = asker.wait(asker.ask(PERSON), lambda result: result.refused)
+    assert (result.refused, result.candidates) == (((HOLDER, "node-fault"),), ())
+    damage(holder, f"UPDATE officers SET date_of_birth = '{HELD['date_of_birth']}' WHERE officer_key = 'NV-1'")
+    assert len(asker.check(PERSON).candidates) == 1
+    assert holder.running
+    assert holder.status()["mail_set_aside"] == 1
+    assert "check" in holder.command_line("mail", "list").stdout
+    assert "0 messages" in holder.command_line("mail", "retry").stdout
+
+
+def test_attack_a_record_that_was_voided_while_its_answer_waited_leaves_all_the_same(federation: Federation) -> None:
+    asker, holder = federation.nodes[ASKER], federation.nodes[HOLDER]
+    lost = Moment("hub", "Attach", upward=True, frame="post", of=HOLDER)
+    dead = killing(federation, lost)
+    check_id = asker.ask(PERSON)
+    assert dead.wait(WAIT_S)
+    why = ("--by", "IA-3", "--reason", "overturned")
+    holder.command_line("records", "void", HELD_RECORD["record_key"], *why)
+    restart(federation, lost, dead)
+    (found,) = asker.wait(check_id, lambda result: result.complete).candidates
+    assert list(found.candidate.conduct) == []
+    holder.command_line("records", "reinstate", HELD_RECORD["record_key"], *why)
+    assert len(asker.check(PERSON).candidates[0].candidate.conduct) == 1

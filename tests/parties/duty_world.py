@@ -158,6 +158,15 @@ class World:
 
     def ask(self) -> bytes:
         """The asker asks about the officer, and the owner answers; the check's id."""
+        routed = self.asked()
+        answering.answer(
+            self.owner.store, routed, own=self.owner.own(), roster=self.roster(), now_ms=self.now_ms, today=self.today
+        )
+        self.deliver()
+        return check_pb2.CheckRequest.FromString(routed.request.payload).header.message_id
+
+    def asked(self) -> check_pb2.RoutedQuery:
+        """The asker asks about the officer, and has the first receipt; what the hub routes to the owner."""
         inquiry = Inquiry(PERSON, "hiring", "AUTH-1", hashlib.sha256(b"signed").digest(), "BG-07")
         check = asking.new_check(inquiry, self.now_ms)
         self.asker.store.checks.add(check)
@@ -166,18 +175,22 @@ class World:
         )
         self.asker.store.checks.update(ready)
         submitted = asking.submission(ready)
-        routed = check_pb2.RoutedQuery(
+        receipt = self.receipt(check.id, submitted.request.payload)
+        asking.take_receipt(self.asker.store, receipt, own=asking.Asker(ASKER, self.hub.public), now_ms=self.now_ms)
+        return check_pb2.RoutedQuery(
             request=countersign(submitted.request, self.hub),
             openings=[opening for opening in submitted.openings if opening.token in self.tokens],
         )
-        self._receipt(check.id, submitted.request.payload)
-        answering.answer(
-            self.owner.store, routed, own=self.owner.own(), roster=self.roster(), now_ms=self.now_ms, today=self.today
-        )
-        self.deliver()
-        return check.id
 
-    def _receipt(self, check_id: bytes, payload: bytes) -> None:
+    def receipt(
+        self,
+        check_id: bytes,
+        payload: bytes,
+        *,
+        sequence: int = 1,
+        state: check_pb2.ResponseState.ValueType = check_pb2.RESPONSE_STATE_PENDING,
+    ) -> envelope_pb2.Envelope:
+        """The hub's receipt for a request of the asker's: the owner matched, and stands so."""
         header = new_header(sender="hub", audience=ASKER, now_ms=self.now_ms, lifetime_ms=limits.RECEIPT_LIFETIME_MS)
         receipt = check_pb2.Receipt(
             header=header_to_proto(header),
@@ -186,11 +199,10 @@ class World:
             roster_version=1,
             accepted_at_ms=self.now_ms,
             coverage=check_pb2.Coverage(members=1, current=1),
-            responses=[check_pb2.Response(ori=OWNER, state=check_pb2.RESPONSE_STATE_PENDING)],
-            sequence=1,
+            responses=[check_pb2.Response(ori=OWNER, state=state)],
+            sequence=sequence,
         )
-        envelope = sign(names.RECEIPT, receipt.SerializeToString(), self.hub)
-        asking.take_receipt(self.asker.store, envelope, own=asking.Asker(ASKER, self.hub.public), now_ms=self.now_ms)
+        return sign(names.RECEIPT, receipt.SerializeToString(), self.hub)
 
     # Mail, as the hub would pass it
 

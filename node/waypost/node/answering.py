@@ -4,7 +4,8 @@
    is of its type, addressed to the hub, and in its time; the roster has not expired.
 2. Every opening fits its commitment, and the epoch is the roster's.
 3. At least one opened token is this node's own; a query without one is refused, and nothing leaves.
-4. A request that was answered before changes nothing: its answer waits in the outbox, or the hub has it.
+4. A request that was answered before changes nothing: its answer waits in the outbox, or the hub has it. The query is
+   kept beside a waiting answer, so that it can be answered anew when a record changes before it leaves (unsent.py).
 5. Each officer the tokens stand for is weighed by the schemes that agree. Below the threshold nothing of him leaves.
 6. Fair process is asked of each record, then policy of the officer and of each record.
 7. The disclosure log and the outbox are written in the same transaction, before anything leaves.
@@ -41,6 +42,7 @@ from waypost.node.store import (
     AuditEntry,
     DisclosedRecord,
     Disclosure,
+    KeptQuery,
     ReferralOffer,
     Store,
     StoredAnswer,
@@ -102,22 +104,47 @@ def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Ro
         ruling = own.ruling(roster, today)
         if not store.replay.add(header.sender, header.message_id, header.expires_at_ms):
             return False  # rule 4
-        decided = [_decide(officer, agreeing, query, ruling) for officer, agreeing in _group(store, hits)]
-        body = check_pb2.AnswerBody(
-            candidates=[each.candidate for each in decided if each.candidate is not None],
-            records_as_of_ms=store.imports.last_change_ms(),
-        )
-        envelope, digest = _sealed(body, query, own, now_ms)
-        store.outbox.add(OUTBOX_ANSWER, header.message_id, envelope.SerializeToString(), now_ms)
-        for each in decided:
-            _enter(store, each, query, digest, now_ms)
-            if each.candidate is not None and each.candidate.referral_reference:
-                store.referrals.offer(_offer(each.candidate.referral_reference, each.officer_id, query, now_ms))
-        disclosed = sum(each.verdict == Verdict.DISCLOSE for each in decided)
-        store.audit.add(
-            AuditEntry(now_ms, Event.QUERY_ANSWERED, header.sender, f"{len(decided)} weighed, {disclosed} disclosed")
-        )
+        _put_out(store, query, hits, KeptQuery(routed.SerializeToString(), ()), ruling=ruling, own=own, now_ms=now_ms)
     return True
+
+
+def answer_again(
+    store: Store,
+    routed: check_pb2.RoutedQuery,
+    kept: KeptQuery,
+    *,
+    own: Self,
+    roster: Roster,
+    now_ms: int,
+    today: date,
+) -> None:
+    """Answer as the records stand now a query whose answer has not left (unsent.py); Refused when it counts no more."""
+    query = open_query(routed, roster=roster, now_ms=now_ms)
+    with store.writing():
+        hits = store.tokens.lookup(query.tokens, roster.epoch)
+        _put_out(store, query, hits, kept, ruling=own.ruling(roster, today), own=own, now_ms=now_ms)
+
+
+def _put_out(
+    store: Store, query: Query, hits: list[TokenHit], kept: KeptQuery, *, ruling: Ruling, own: Self, now_ms: int
+) -> None:
+    """Rules 5 to 8."""
+    header = query.request.header
+    decided = [_decide(officer, agreeing, query, ruling) for officer, agreeing in _group(store, hits)]
+    body = check_pb2.AnswerBody(
+        candidates=[each.candidate for each in decided if each.candidate is not None],
+        records_as_of_ms=store.imports.last_change_ms(),
+    )
+    envelope, digest = _sealed(body, query, own, now_ms)
+    post_id = store.outbox.add(OUTBOX_ANSWER, header.message_id, envelope.SerializeToString(), now_ms)
+    store.unsent.keep_query(post_id, kept)
+    for each in decided:
+        _enter(store, each, query, digest, now_ms)
+        if each.candidate is not None and each.candidate.referral_reference:
+            store.referrals.offer(_offer(each.candidate.referral_reference, each.officer_id, query, now_ms))
+    disclosed = sum(each.verdict == Verdict.DISCLOSE for each in decided)
+    event = Event.ANSWER_REMADE if kept.instead_of else Event.QUERY_ANSWERED
+    store.audit.add(AuditEntry(now_ms, event, header.sender, f"{len(decided)} weighed, {disclosed} disclosed"))
 
 
 def answer_own(

@@ -15,7 +15,10 @@ class Event(StrEnum):
     ROSTER_REFUSED = "roster-refused"
     QUERY_ANSWERED = "query-answered"
     QUERY_REFUSED = "query-refused"
+    ANSWER_REMADE = "answer-remade"
     MESSAGE_REFUSED = "message-refused"
+    MAIL_SET_ASIDE = "mail-set-aside"
+    FRAME_FAILED = "frame-failed"
     NOTICE_TAKEN = "notice-taken"
     NOTICE_IDLE = "notice-idle"
     NOTICE_DELIVERED = "notice-delivered"
@@ -59,8 +62,14 @@ MEANING: dict[Event, str] = {
     Event.ROSTER_ACCEPTED: "A newer roster is in force; subject: its version.",
     Event.ROSTER_REFUSED: "A roster was refused; detail: the reason. The one held stays in force.",
     Event.QUERY_ANSWERED: "A check was answered; subject: the asker; detail: how many officers, how many disclosed.",
+    Event.ANSWER_REMADE: "An answer that the hub had not confirmed was made anew, for a record had changed; subject: "
+    "the asker; detail: how many officers, how many disclosed.",
     Event.QUERY_REFUSED: "A check was refused; subject: the asker if known; detail: the reason.",
     Event.MESSAGE_REFUSED: "An answer or receipt was refused; subject: the sender if known; detail: the reason.",
+    Event.MAIL_SET_ASIDE: "A fault of this program kept a piece of mail from being taken: it is kept aside, and the "
+    "mail after it is taken; subject: what it carries; detail: where the program failed.",
+    Event.FRAME_FAILED: "A fault of this program kept a frame of the link that is no mail from being taken; detail: "
+    "where the program failed.",
     Event.NOTICE_TAKEN: "Another owner told that a record it had disclosed has changed; subject: the owner.",
     Event.NOTICE_IDLE: "A notice was acknowledged without effect: older than one seen, or of no answer kept here; "
     "subject: its owner.",

@@ -7,6 +7,7 @@ looked for a few times a second.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import Callable, Coroutine
@@ -19,7 +20,8 @@ from waypost.crypto.keystore import Keystore
 from waypost.node import scrubbing, terms
 from waypost.node.audit import Event
 from waypost.node.disclosure_heads import DisclosureHeads
-from waypost.node.errors import LinkError, Refused
+from waypost.node.errors import LinkError, NodeError, Refused, StoreError
+from waypost.node.faults import described
 from waypost.node.hub_client import HubClient
 from waypost.node.index_upkeep import IndexUpkeep
 from waypost.node.link import PROTOCOL, Link, LinkEvents, LinkState
@@ -61,6 +63,7 @@ class Daemon:
         """What is done again and again while the node is attached."""
         return (
             self._postal.pump_outbox,
+            self._postal.try_again,
             self._index.step,
             self._checks.step,
             self._watches.step,
@@ -92,9 +95,10 @@ class Daemon:
             try:
                 await self._node.attached.wait()
                 await work()
-            except (LinkError, Refused) as error:
+            except (LinkError, Refused, StoreError) as error:
                 _log.warning("%s: %s", work.__qualname__, error)
-                await self._node.note(TROUBLE_STATE, str(error))
+                with contextlib.suppress(StoreError):  # it may be the store itself that is in trouble
+                    await self._node.note(TROUBLE_STATE, str(error))
                 await asyncio.sleep(RETRY_S)
 
     def _connect(self) -> HubClient:
@@ -123,14 +127,28 @@ class Daemon:
         node = self._node
         was_up = node.attached.is_set()
         node.attached.clear()
-        await node.note_link(LinkState.WAITING, why)
-        if was_up:
-            await node.audit(Event.DETACHED, "", why)
+        try:
+            await node.note_link(LinkState.WAITING, why)
+            if was_up:
+                await node.audit(Event.DETACHED, "", why)
+        except StoreError as error:
+            _log.warning("the end of the link is not on record: %s", error)
 
     async def _frame(self, frame: link_pb2.HubFrame) -> None:
         if frame.HasField("mail"):
             await self._postal.take_mail(frame.mail)
-        elif frame.HasField("roster"):
+            return
+        try:
+            await self._take(frame)
+        except NodeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - another party's frame must not end the process
+            fault = described(error)
+            _log.error("a frame of the link was left: %s", fault)
+            await self._node.audit(Event.FRAME_FAILED, "", fault)
+
+    async def _take(self, frame: link_pb2.HubFrame) -> None:
+        if frame.HasField("roster"):
             await self._node.take_roster(frame.roster)
         elif frame.HasField("post_result"):
             await self._postal.take_result(frame.post_result)
@@ -142,11 +160,17 @@ class Daemon:
         node = self._node
         while True:
             moment_ms, today = now_ms(), datetime.now(UTC).date()
-            await node.threads.in_store(lambda now=moment_ms: node.store.replay.purge(now))  # type: ignore[misc]
-            await node.threads.in_store(
-                lambda now=moment_ms, day=today: terms.lapse(node.store, day, now)  # type: ignore[misc]
-            )
-            await node.threads.in_store(lambda: scrubbing.scrub_if_free(node.store))
+            try:
+                await node.threads.in_store(lambda now=moment_ms: node.store.replay.purge(now))  # type: ignore[misc]
+                await node.threads.in_store(
+                    lambda now=moment_ms, day=today: terms.lapse(node.store, day, now)  # type: ignore[misc]
+                )
+                await node.threads.in_store(lambda: scrubbing.scrub_if_free(node.store))
+                await node.threads.in_store(lambda: scrubbing.empty_log(node.store))
+            except StoreError as error:
+                _log.warning("what is due by the clock waits: %s", error)
+                await asyncio.sleep(RETRY_S)
+                continue
             await asyncio.sleep(_HOUSEKEEPING_INTERVAL_S)
 
 

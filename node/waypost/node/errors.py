@@ -4,6 +4,7 @@
     ├── RecordError         a value of a record is impossible; `.column` says which
     ├── SettingsError       the node's home folder, settings or passphrase do not serve
     ├── StoreError          the node's database cannot be opened, read or written
+    │   └── StoreUnavailable  it cannot be used now, whatever is asked of it: disk full, in use, damaged
     ├── LinkError           the hub cannot be reached, or refused the node
     ├── PolicyError         a policy file cannot be read; nothing is disclosed until it is mended
     ├── ChangeError         a record cannot be changed as it was put
@@ -41,6 +42,10 @@ class SettingsError(NodeError):
 
 class StoreError(NodeError):
     """The node's database cannot be opened, read or written."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - it names a state
+    """The node's database cannot be used now, whatever is asked of it: what was to be done is done later."""
 
 
 class IntakeError(NodeError):

@@ -155,6 +155,9 @@ NOTICE_RETRY_MS: Final = 3600 * 1000
 TOLD_OFFICERS_PER_STEP_MAX: Final = 200
 """Officers compared with what members were told of them, in one transaction: well below a second."""
 
+UNSETTLED_RETRY_MS: Final = 5_000
+"""Pause before a notice is tried again whose record's answer the hub has not confirmed yet."""
+
 NOTICES_PER_STEP_MAX: Final = 64
 """Notices sealed at a time: a tenth of a second, between which the store serves others."""
 
@@ -205,6 +208,15 @@ OUTBOX_MESSAGES_MAX: Final = 100_000
 
 REPLAY_MESSAGES_MAX: Final = 5_000_000
 """Messages the replay store remembers: 45 days at more than one a second, about 400 MB; a full one refuses."""
+
+MAIL_ASIDE_MAX: Final = 1000
+"""Pieces of mail kept aside after a fault of this program: each is at most a message, and a few tell all."""
+
+MAIL_WAITING_MAX: Final = 1024
+"""Pieces of mail that wait in memory while the store cannot be written; beyond, the link is dropped and restarted."""
+
+FAULT_CHARS_MAX: Final = 100
+"""Longest description of a fault: the error's name, the module and the line."""
 
 LOG_CONFLICTS_KEPT: Final = 100
 """Evidence kept against the hub's log: one piece proves the fork, more must not fill the disk."""

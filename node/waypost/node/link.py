@@ -24,7 +24,7 @@ from typing import Final, TypeAlias
 
 from grpc import aio
 
-from waypost.node.errors import LinkError, Refused
+from waypost.node.errors import LinkError, Refused, StoreError
 from waypost.node.hub_client import HubClient, told
 from waypost.v1 import hub_service_pb2, link_pb2
 
@@ -116,7 +116,7 @@ class Link:
             return reached, "the hub did not answer in time"
         except aio.AioRpcError as error:
             return reached, str(told(error))
-        except (LinkError, Refused) as error:
+        except (LinkError, Refused, StoreError) as error:
             return reached, str(error)
         finally:
             await client.close()

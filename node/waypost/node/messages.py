@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from waypost.crypto.envelope import parse_envelope
 from waypost.crypto.errors import EnvelopeError
-from waypost.node import asking, noticed, noticing, referring, rounds, stating, watching
+from waypost.node import answering, asking, noticed, noticing, referring, rounds, stating, unsent, watching
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.store import Store
@@ -48,6 +48,7 @@ SETTLED: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
     {
         stating.FACT_KIND: _fact_settled,
         noticing.OUTBOX_NOTICE: noticing.settled,
+        answering.OUTBOX_ANSWER: unsent.answer_settled,
     }
 )
 """By kind of outbox message: who wants to know what became of it (store, its reference, accepted, reason, now_ms)."""

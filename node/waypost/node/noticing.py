@@ -1,7 +1,8 @@
 """Telling those who received a record that it has changed. No network.
 
 1. A change of a record and the entry of everyone who must be told of it are one transaction. Who must be told is what
-   the disclosure log says: every member that received any version of it.
+   the disclosure log says: every member that received any version of it. While the hub has not said that it took the
+   only answer with the record, no notice is made; and none at all when it never did (unsent.py).
 2. A notice tells the record's state when the notice is made, whatever happened in between. Content goes along only
    when the record stands, section 3(b) admits it, and policy lets this recipient have it for what it asked for.
 3. Making a notice, putting it into the outbox and, when content goes along, the disclosure log's entry are one
@@ -25,7 +26,7 @@ from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, seal
 from waypost.node import details
-from waypost.node.answering import Self
+from waypost.node.answering import OUTBOX_ANSWER, Self
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
 from waypost.node.fairness import Withheld
@@ -40,6 +41,8 @@ from waypost.protocol.roster import Member, Roster
 from waypost.v1 import envelope_pb2, notice_pb2
 
 OUTBOX_NOTICE: Final = "notice"
+UNSETTLED: Final = "answer-unsettled"
+"""The reason for not making a notice yet: the recipient may never have got what it is about."""
 VERDICT_NOTICE: Final = "notice"
 """Stands where the disclosure log names a verdict: a new version went to one who had an earlier one."""
 _DIGEST_BYTES: Final = 32
@@ -69,12 +72,14 @@ def owe(store: Store, record_key: str, change: Change, *, reason: str, now_ms: i
 
 
 def disclosed(store: Store, record_key: str) -> list[Disclosure]:
-    """Every disclosure of the record, oldest first, under whichever key it was made, also one split off since."""
+    """Every disclosure of the record that may have arrived, oldest first, under whichever key it was made."""
     officer_id = store.conduct.owner_of(record_key)
     if officer_id is None:
         return []
+    undelivered = store.unsent.undelivered()
     entries = store.disclosures.of_record(store.merges.ever(officer_id), record_key)
-    return sorted(entries, key=lambda entry: entry.at_ms)
+    arrived = (entry for entry in entries if entry.answer_digest not in undelivered)
+    return sorted(arrived, key=lambda entry: entry.at_ms)
 
 
 def make(
@@ -92,7 +97,10 @@ def make(
     with store.writing():
         told = _told(store, owed, recipient.ori)
         if not told:
-            raise Refused("not-asked", "nothing of this was disclosed to that member")
+            store.notices.drop(owed.id)  # what was to disclose it never left (unsent.py)
+            return
+        if all(store.outbox.of_reference(OUTBOX_ANSWER, entry.check_id) for entry in told):
+            raise Refused(UNSETTLED, "the hub has not said yet whether it took the answer")
         body = _body(store, owed, told, recipient=recipient, ruling=lambda: own.ruling(roster, today))
         header = new_header(
             sender=own.ori, audience=recipient.ori, now_ms=now_ms, lifetime_ms=limits.NOTICE_LIFETIME_MS

@@ -1,8 +1,16 @@
-"""The task that performs the checks that commands have queued: tokens, the signed request, the first receipt."""
+"""The task that performs the checks that commands have queued: tokens, the signed request, the first receipt.
+
+1. A request is stored, with what this node itself holds of the applicant, before it is submitted; after a crash, or
+   when the connection is lost, the same bytes are submitted again.
+2. A check's state only changes from the state that it was taken up in: what came by mail meanwhile stands.
+3. A check that the hub refuses has failed, with its reason; only when the index keys changed is it made anew.
+4. A check on which this program fails has failed as well, and the others are asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -10,13 +18,18 @@ from typing import Final
 from waypost.node import answering, asking
 from waypost.node.applicants import inquiry_from_json
 from waypost.node.audit import Event
-from waypost.node.errors import Refused
+from waypost.node.errors import LinkError, Refused, StoreUnavailable
+from waypost.node.faults import described
 from waypost.node.hub_client import HubClient
 from waypost.node.running import POLL_S, Running, now_ms
-from waypost.node.store import StoredCheck
+from waypost.node.store import AuditEntry, StoredCheck
 from waypost.protocol.roster import Roster
 from waypost.v1 import index_pb2
 
+_log = logging.getLogger("waypost.node")
+
+FAULT: Final = "node-fault"
+"""The reason of a check on which this program failed."""
 CHECKS_AT_WORK_MAX: Final = 4
 """Checks in the making at a time: two keep both cores busy, two more hide the network."""
 
@@ -53,6 +66,12 @@ class Performing:
             await node.threads.in_store(lambda: asking.take_receipt(node.store, receipt, own=own, now_ms=moment_ms))
         except Refused as refusal:
             await self._refused(check, refusal)
+        except (LinkError, StoreUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - rule 4: one check must not keep the others from being asked
+            fault = described(error)
+            _log.error("a check cannot be asked: %s", fault)
+            await self._failed(check, FAULT, f"the program failed on it: {fault}")
 
     async def _make_ready(self, check: StoredCheck, client: HubClient, roster: Roster) -> StoredCheck:
         node, inquiry = self._node, inquiry_from_json(check.request_json)
@@ -82,11 +101,29 @@ class Performing:
                 )
 
     async def _refused(self, check: StoredCheck, refusal: Refused) -> None:
-        node, store, moment_ms = self._node, self._node.store, now_ms()
-        if refusal.reason == "wrong-epoch":  # the keys changed in between: make it anew under the new ones
-            await node.threads.in_store(lambda: store.checks.update(asking.queued_again(check, moment_ms)))
+        store, moment_ms = self._node.store, now_ms()
+        if refusal.reason == "wrong-epoch":  # rule 3
+            again = asking.queued_again(check, moment_ms)
+            await self._node.threads.in_store(lambda: store.checks.update(again, expected_state=check.state))
             return
-        failed = asking.failed(check, f"{refusal.reason}: {refusal}", moment_ms)
-        await node.threads.in_store(lambda: store.checks.update(failed))
-        staff = inquiry_from_json(check.request_json).staff
-        await node.audit(Event.CHECK_FAILED, staff, refusal.reason)
+        await self._failed(check, refusal.reason, str(refusal))
+
+    async def _failed(self, check: StoredCheck, reason: str, words: str) -> None:
+        """Rule 3; a check that went on meanwhile, by a receipt in the mail, is left as it is (rule 2)."""
+        node, store, moment_ms = self._node, self._node.store, now_ms()
+        failed = asking.failed(check, f"{reason}: {words}", moment_ms)
+
+        def work() -> None:
+            with store.writing():
+                if store.checks.update(failed, expected_state=check.state):
+                    store.audit.add(AuditEntry(moment_ms, Event.CHECK_FAILED, _staff(check), reason))
+
+        await node.threads.in_store(work)
+
+
+def _staff(check: StoredCheck) -> str:
+    """Who asked; empty when the stored request is what the program failed on."""
+    try:
+        return inquiry_from_json(check.request_json).staff
+    except Exception:  # noqa: BLE001 - whatever it is, the check has failed already
+        return ""

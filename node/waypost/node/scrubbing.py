@@ -1,7 +1,8 @@
-"""Getting rid of the remains of deleted rows: SQLite leaves them in free pages and in the write-ahead log.
+"""Getting rid of the remains of deleted rows: what is deleted is overwritten, but the write-ahead log still holds it.
 
-Whoever deletes what nobody shall find again notes that within its transaction; the file is rewritten afterwards, by the
-command itself or by the daemon within the hour, so that a crash in between is mended.
+1. Whoever deletes what nobody shall find again notes that within its transaction; the file is rewritten afterwards, by
+   the command itself or by the daemon within the hour, so that a crash in between is mended.
+2. The daemon empties the write-ahead log every hour: until then a forgotten key can be found on the disk.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def scrub(store: Store) -> bool:
     store.scrub()
     store.state.set(SCRUB_DUE, 0)
     return True
+
+
+def empty_log(store: Store) -> bool:
+    """Empty the write-ahead log (rule 2); False while another process reads, and it is tried again."""
+    return store.empty_log()
 
 
 def scrub_if_free(store: Store) -> bool:

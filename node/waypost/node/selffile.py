@@ -5,7 +5,8 @@
 2. Of each record: whether others may have it today, and if not, everything that is missing.
 3. A record that the node's own policies keep from him (purpose `self`) is named by its kind and the policy, no more.
 4. The accounting of disclosures: each decision about him in an answer, with who asked, when, for what purpose, under
-   which authorization and policies, and which versions went out. Decisions that disclosed nothing are in it, too.
+   which authorization and policies, and which versions went out. Decisions that disclosed nothing are in it, too, and
+   so are answers that never left.
 
 The same facts make the JSON and the PDF. No network, no clock: the day is given.
 """
@@ -32,6 +33,7 @@ _VERDICTS = {
     "released by hand": "disclosed after the agency's staff had looked at it",
     "notice": "told of a change",
 }
+_REPLACED = "made anew before it left; nothing was disclosed by this one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,11 @@ def accounting(store: Store, officer_id: int, custodian: Custodian) -> list[dict
     entries = [entry for each in sorted(keys) for entry in store.disclosures.of_officer(each)]
     for once in set(store.merges.ever(officer_id)) - keys:  # told while another officer stood for him
         entries += (entry for entry in store.disclosures.of_officer(once) if _names_record_of(store, entry, keys))
-    return [_disclosure(entry, custodian) for entry in sorted(entries, key=lambda entry: entry.at_ms)]
+    undelivered = store.unsent.undelivered()
+    return [
+        _disclosure(entry, custodian, arrived=entry.answer_digest not in undelivered)
+        for entry in sorted(entries, key=lambda entry: entry.at_ms)
+    ]
 
 
 def _names_record_of(store: Store, entry: Disclosure, officer_ids: Collection[int]) -> bool:
@@ -145,7 +151,7 @@ def _content(record: ConductRecord) -> dict[str, Any]:
     }
 
 
-def _disclosure(entry: Disclosure, custodian: Custodian) -> dict[str, Any]:
+def _disclosure(entry: Disclosure, custodian: Custodian, *, arrived: bool) -> dict[str, Any]:
     return {
         "at": datetime.fromtimestamp(entry.at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "asker": entry.asker,
@@ -153,7 +159,7 @@ def _disclosure(entry: Disclosure, custodian: Custodian) -> dict[str, Any]:
         "purpose": entry.purpose,
         "asked_by": entry.asker_reference,
         "authorization_digest": entry.authorization_digest.hex(),
-        "verdict": _VERDICTS.get(entry.verdict, entry.verdict),
+        "verdict": _VERDICTS.get(entry.verdict, entry.verdict) if arrived else _REPLACED,
         "records": [{"record_key": each.record_key, "version": each.version} for each in entry.records],
         "policies": list(entry.policies),
         "check": entry.check_id.hex(),

@@ -11,7 +11,7 @@ from typing import Final
 
 from waypost.node import details, disputing, noticing
 from waypost.node.errors import Refused
-from waypost.node.limits import NOTICE_RETRY_MS, NOTICES_PER_STEP_MAX, TOLD_OFFICERS_PER_STEP_MAX
+from waypost.node.limits import NOTICE_RETRY_MS, NOTICES_PER_STEP_MAX, TOLD_OFFICERS_PER_STEP_MAX, UNSETTLED_RETRY_MS
 from waypost.node.running import Running, now_ms
 from waypost.node.sealing_keys import SealingKeys
 from waypost.node.store import OwedNotice
@@ -37,7 +37,8 @@ class SendingNotices:
             try:
                 await self._make(owed)
             except Refused as refusal:
-                trouble, retry_at_ms = str(refusal), now_ms() + NOTICE_RETRY_MS
+                pause_ms = UNSETTLED_RETRY_MS if refusal.reason == noticing.UNSETTLED else NOTICE_RETRY_MS
+                trouble, retry_at_ms = str(refusal), now_ms() + pause_ms
                 await node.threads.in_store(
                     lambda owed=owed, trouble=trouble, at=retry_at_ms: store.notices.put_off(owed.id, trouble, at)  # type: ignore[misc]
                 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from waypost.node.errors import StoreError
+from waypost.node.errors import Refused, StoreError
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 from waypost.node.records import Employment, SeparationKind
 from waypost.node.store import (
@@ -280,7 +280,7 @@ def test_attack_the_store_of_seen_messages_is_flooded(store: Store) -> None:
     replay = ReplayRepository(store._database, messages_max=2)
     assert replay.add("hub", _token(1), 1000)
     assert replay.add("hub", _token(2), 2000)
-    with pytest.raises(StoreError):
+    with pytest.raises(Refused):
         replay.add("hub", _token(3), 1000)
     replay.purge(1500)
     assert replay.add("hub", _token(3), 3000)

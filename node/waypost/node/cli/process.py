@@ -120,6 +120,7 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
             "log_trusted": not store.transparency.conflicts(),
             "policies": policy_state(store, home),
             "outbox": store.outbox.count(),
+            "mail_set_aside": store.aside.count(),
             "notices_undelivered": store.notices.undelivered_count(),
             "disputes_overdue": store.statements.overdue_count(datetime.now(UTC).date()),
             "attestation": _attestation(store),

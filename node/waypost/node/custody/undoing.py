@@ -6,9 +6,9 @@
     is in the way: that is undone first, or stays.
  3. What lay beneath stands again, written as a new version by the undo, which is a batch itself. Nothing is edited in
     place and nothing is deleted: officers, employments and records keep their history.
- 4. Where nothing lay beneath, the batch had brought the thing. A record is then voided. An employment is withdrawn. An
-    officer is withdrawn: his tokens leave the index. Officers whom others have given employments or records, or who are
-    merged with others, are in the way.
+ 4. Where nothing lay beneath, the batch had brought the thing. A record is then voided, or stays sealed if it came so:
+    no file opens that again. An employment is withdrawn. An officer is withdrawn: his tokens leave the index. Officers
+    whom others have given employments or records, or who are merged with others, are in the way.
  5. A batch is undone once, and an undo is not undone: importing the files again brings everything back.
  6. A record that was expunged is not touched: its content is gone.
  7. A row that a batch found as it was is the earlier batch's alone, and goes with it. Later imports that found any rows
@@ -23,14 +23,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from waypost.node import noticing
 from waypost.node.audit import Event
 from waypost.node.errors import CustodyError
 from waypost.node.limits import CLASHES_SHOWN_MAX
 from waypost.node.noticing import Change
-from waypost.node.records import RecordStatus
+from waypost.node.records import ConductRecord, RecordStatus
 from waypost.node.store import AuditEntry, Batch, Chain, EmploymentKey, ImportBatch, Step, Store
 
 Key = TypeVar("Key")
@@ -237,12 +237,20 @@ def _undo_records(store: Store, records: Mapping[str, Step | None], undo_id: int
         versions = {version.version: version for version in store.conduct.history(record_key)}
         if owned is None or (step is not None and step.place not in versions):  # rule 6
             continue
-        before = replace(owned.record, status=RecordStatus.VOIDED) if step is None else versions[step.place]
+        before = _taken_away(owned.record) if step is None else versions[step.place]
         put.append((owned.officer_id, replace(before, version=owned.record.version + 1)))
     store.conduct.put(put, undo_id)
     for _, record in put:  # rule 8
-        change = Change.VOIDED if record.status is RecordStatus.VOIDED else Change.CORRECTED
+        change = _CHANGES.get(record.status, Change.CORRECTED)
         noticing.owe(store, record.record_key, change, reason="an import was undone", now_ms=at_ms)
+
+
+_CHANGES: Final = {RecordStatus.VOIDED: Change.VOIDED, RecordStatus.SEALED: Change.SEALED}
+
+
+def _taken_away(record: ConductRecord) -> ConductRecord:
+    """Rule 4."""
+    return record if record.status is RecordStatus.SEALED else replace(record, status=RecordStatus.VOIDED)
 
 
 def _restored(things: Mapping[Key, Step | None]) -> int:

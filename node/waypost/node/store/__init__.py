@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from waypost.node.errors import StoreError
+from waypost.node.store.aside import AsideRepository, MailAside
 from waypost.node.store.batches import Batch, BatchRepository
 from waypost.node.store.books import AuditEntry, AuditRepository, DisclosedRecord, Disclosure, DisclosureRepository
 from waypost.node.store.chain import ChainRepository, DisclosureChain, KeptHead
@@ -37,6 +38,7 @@ from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
 from waypost.node.store.told_officers import ToldOfficer, ToldOfficerRepository
 from waypost.node.store.transparency import Conflict, KeptProof, TransparencyRepository, WantedEntry
+from waypost.node.store.unsent import KeptQuery, UnsentRepository
 from waypost.node.store.watches import StoredWatch, WatchRepository
 
 __all__ = [
@@ -61,7 +63,9 @@ __all__ = [
     "KeptDispute",
     "KeptHead",
     "KeptProof",
+    "KeptQuery",
     "Links",
+    "MailAside",
     "OfficerConduct",
     "OfficerEmployment",
     "OfficerSource",
@@ -116,6 +120,8 @@ class Store:
         self.audit = AuditRepository(database)
         self.replay = ReplayRepository(database)
         self.outbox = OutboxRepository(database)
+        self.aside = AsideRepository(database)
+        self.unsent = UnsentRepository(database)
         self.rosters = RosterRepository(database)
         self.checks = CheckRepository(database, cipher)
         self.letters = LetterRepository(database)
@@ -151,6 +157,10 @@ class Store:
     def scrub(self) -> None:
         """Rewrite the file without what was deleted from it, the write-ahead log included."""
         self._database.scrub()
+
+    def empty_log(self) -> bool:
+        """Fold the write-ahead log into the file and empty it; False while others read."""
+        return self._database.empty_log()
 
     def close(self) -> None:
         """Close the file."""

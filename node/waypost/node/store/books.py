@@ -81,6 +81,11 @@ class DisclosureRepository:
             if any(record.record_key == record_key for record in entry.records)
         ]
 
+    def of_answer(self, answer_digest: bytes) -> Iterator[Disclosure]:
+        """Every entry whose message has that digest: an answer, a notice, or a decision on a referral."""
+        sql = f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE answer_digest = ? ORDER BY id"
+        return (_disclosure(row) for row in self._db.rows(sql, (answer_digest,)))
+
     def of_check(self, check_id: bytes) -> Iterator[Disclosure]:
         """Every entry that one check caused."""
         sql = f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE check_id = ? ORDER BY id"

@@ -7,7 +7,9 @@
    BUSY_TIMEOUT_MS: the import command and the daemon use the same file at the same time.
 4. Processes that open the file at once take turns in setting it up (flock on the folder): SQLite itself does not wait
    where the write-ahead log is switched on.
-5. One connection, one lock: threads of a process take turns. A transaction within a transaction joins it.
+5. What is deleted or overwritten is overwritten with zeros in the file (secure_delete); the write-ahead log holds it
+   until it is emptied.
+6. One connection, one lock: threads of a process take turns. A transaction within a transaction joins it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
-from waypost.node.errors import StoreError
+from waypost.node.errors import StoreError, StoreUnavailable
 from waypost.node.limits import BUSY_TIMEOUT_MS
 from waypost.node.store.schema import APPLICATION_ID, is_current, migrate
 
@@ -55,6 +57,7 @@ class NodeDatabase:
     def _set_up(self) -> None:
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA secure_delete = ON")
         _require_ours(self._db, self.path)
         self._db.enable_wal()
         if not is_current(self._db, self.path):
@@ -70,9 +73,14 @@ class NodeDatabase:
         """Rewrite the file without the remains of deleted rows, and empty the log; StoreError while others read."""
         with self._lock, _explained(self.path):
             self._db.execute("VACUUM")
-            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
+        if not self.empty_log():
             raise StoreError(f"{self.path} is in use by another command", hint="try again when that one has ended")
+
+    def empty_log(self) -> bool:
+        """Fold the write-ahead log into the file and empty it; False while others read."""
+        with self._lock, _explained(self.path):
+            busy: int = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -174,14 +182,14 @@ def _explained(path: Path) -> Iterator[None]:
         raise
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise StoreError(
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
+            raise StoreUnavailable(
                 f"{path} is in use by another command", hint="wait until it has ended, then try again"
             ) from None
         if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-            raise StoreError(f"{path} is damaged or no database", hint="restore it from a backup") from None
+            raise StoreUnavailable(f"{path} is damaged or no database", hint="restore it from a backup") from None
         if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
-            raise StoreError(
+            raise StoreUnavailable(
                 f"{path} cannot be written: {error}", hint="look at the disk's free space and the folder's owner"
             ) from None
         raise

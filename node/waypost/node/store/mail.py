@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from waypost.crypto.envelope import parse_envelope
-from waypost.node.errors import StoreError
+from waypost.node.errors import Refused, StoreUnavailable
 from waypost.node.limits import OUTBOX_MESSAGES_MAX, REPLAY_MESSAGES_MAX
 from waypost.node.store.database import NodeDatabase
 from waypost.protocol.roster import parse_roster
@@ -20,11 +20,11 @@ class ReplayRepository:
         self._count = -1  # counted on first use; counting at every message would cost more than all else
 
     def add(self, sender: str, message_id: bytes, expires_at_ms: int) -> bool:
-        """Remember this message; False when it was there already. StoreError when the store is full."""
+        """Remember this message; False when it was there already. Refused when the store is full."""
         if self._count < 0:
             self._count = self._db.number("SELECT count(*) FROM replay")
         if self._count >= self._messages_max:
-            raise StoreError("the store of seen messages is full", hint="look which member floods the node")
+            raise Refused("too-many", "the store of seen messages is full", hint="look which member floods the node")
         added = self._db.run(
             "INSERT OR IGNORE INTO replay (sender, message_id, expires_at_ms) VALUES (?, ?, ?)",
             (sender, message_id, expires_at_ms),
@@ -57,10 +57,10 @@ class OutboxRepository:
         self._messages_max = messages_max
 
     def add(self, kind: str, reference: bytes, envelope: bytes, now_ms: int) -> int:
-        """Keep a message until it is removed; its number, never used twice. StoreError when the outbox is full."""
+        """Keep a message until it is removed; its number, never used twice. StoreUnavailable when all is full."""
         with self._db.writing():
             if self.count() >= self._messages_max:
-                raise StoreError("the outbox is full", hint="look why the hub does not take the node's messages")
+                raise StoreUnavailable("the outbox is full", hint="look why the hub does not take the node's messages")
             return self._db.insert(
                 "INSERT INTO outbox (kind, reference, envelope, created_at_ms) VALUES (?, ?, ?, ?)",
                 (kind, reference, envelope, now_ms),
@@ -75,6 +75,15 @@ class OutboxRepository:
         """The message of that number, unless it was removed."""
         sql = "SELECT id, kind, reference, envelope, created_at_ms FROM outbox WHERE id = ?"
         row = self._db.row(sql, (message_id,))
+        return OutgoingMessage(*row) if row else None
+
+    def of_reference(self, kind: str, reference: bytes) -> OutgoingMessage | None:
+        """The newest message of that kind and reference."""
+        sql = (
+            "SELECT id, kind, reference, envelope, created_at_ms FROM outbox WHERE kind = ? AND reference = ? "
+            "ORDER BY id DESC LIMIT 1"
+        )
+        row = self._db.row(sql, (kind, reference))
         return OutgoingMessage(*row) if row else None
 
     def remove(self, message_id: int) -> None:

@@ -5,6 +5,7 @@ States of a notice that is owed:
     due --sealed and put into the outbox--> posted --the hub took it--> sent --acknowledged--> delivered
     posted --the hub refused it--> due, not before `retry_at_ms`
     posted or sent --its life is over--> due
+    posted --the record has changed before it left--> due
 
 1. There is at most one due notice per recipient and record, or officer: a further change before it leaves joins it.
 2. `sequence` counts up per recipient and record, or officer. An acknowledgement delivers the notice and every earlier
@@ -126,6 +127,32 @@ class NoticeRepository:
         """The hub refused it."""
         sql = "UPDATE OR IGNORE notices SET state = ?, trouble = ?, retry_at_ms = ? WHERE message_id = ? AND state = ?"
         self._db.run(sql, (DUE, trouble, retry_at_ms, message_id, POSTED))
+
+    def make_anew(self, message_id: bytes) -> None:
+        """The message was taken out of the outbox, for the record has changed: it joins what is due (rule 1)."""
+        with self._db.writing():
+            row = self._db.row(
+                "SELECT id, changes, recipient, conduct_id, officer_id FROM notices WHERE message_id = ? AND state = ?",
+                (message_id, POSTED),
+            )
+            if row is None:
+                return
+            notice_id, changes, *about = row
+            due = self._db.row(
+                "SELECT id, changes FROM notices WHERE recipient = ? AND (conduct_id IS ?) AND (officer_id IS ?) "
+                "AND state = ?",
+                (*about, DUE),
+            )
+            if due is None:
+                self._db.run("UPDATE notices SET state = ?, retry_at_ms = 0 WHERE id = ?", (DUE, notice_id))
+                return
+            joined = json.dumps([*json.loads(changes), *json.loads(due[1])][-NOTICE_CHANGES_MAX:])
+            self._db.run("UPDATE notices SET changes = ? WHERE id = ?", (joined, due[0]))
+            self._db.run("DELETE FROM notices WHERE id = ?", (notice_id,))
+
+    def drop(self, notice_id: int) -> None:
+        """Nobody needs to be told after all."""
+        self._db.run("DELETE FROM notices WHERE id = ?", (notice_id,))
 
     def put_off(self, notice_id: int, trouble: str, retry_at_ms: int) -> None:
         """It cannot be made now."""

@@ -93,6 +93,11 @@ class ReferralRepository:
         sql = f"SELECT {_OFFER} FROM referral_offers WHERE state IN (?, ?) AND sent = 0 ORDER BY decided_at_ms"
         return [self._offer(row) for row in self._db.rows(sql, (RELEASED, REFUSED))]
 
+    def send_again(self, check_id: bytes, officer_id: int) -> None:
+        """A released offer of that check has not left yet, and its decision is to be made anew."""
+        sql = "UPDATE referral_offers SET sent = 0 WHERE check_id = ? AND officer_id = ? AND state = ?"
+        self._db.run(sql, (check_id, officer_id, RELEASED))
+
     def put_asked(self, asked: ReferralAsked) -> None:
         """Keep, or change, what this node asks for."""
         box = self._cipher.seal(REFERRAL, asked.request)

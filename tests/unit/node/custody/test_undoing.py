@@ -212,6 +212,28 @@ def test_undoing_what_came_after_an_erasure_does_not_bring_anything_back(agency:
     assert agency.store.officers.count() == 0
 
 
+def test_attack_a_sealed_record_is_opened_by_undoing_its_import_and_importing_another_file(agency: Agency) -> None:
+    batch = agency.load(OFFICER, conduct=({"status": "sealed"},))
+    undo(agency.store, batch, at_ms=5)
+    assert agency.statuses() == ("sealed", "sealed")
+    agency.load(OFFICER, conduct=({"status": "active"},))
+    assert agency.statuses() == ("sealed", "sealed")
+
+
+def test_a_record_that_came_voided_stays_so_whatever_is_imported_after_the_undo(agency: Agency) -> None:
+    batch = agency.load(OFFICER, conduct=({"status": "voided"},))
+    undo(agency.store, batch, at_ms=5)
+    agency.load(OFFICER, conduct=({"status": "active"},))
+    assert agency.statuses() == ("voided", "voided")
+
+
+def test_a_record_that_stood_comes_back_with_its_files_after_the_undo(agency: Agency) -> None:
+    batch = agency.load(OFFICER, conduct=({},))
+    undo(agency.store, batch, at_ms=5)
+    agency.load(OFFICER, conduct=({},))
+    assert agency.statuses() == ("active", "voided", "active")
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("load"), st.integers(1, 3), st.sampled_from(["Ann", "Bea", "Cy"])),
