@@ -28,6 +28,10 @@ def inspect_file(
     sheet: Annotated[str, typer.Option(help="Look at this sheet alone; a hidden one, too.")] = "",
     encoding: Annotated[str, typer.Option(help="Read it in this encoding, whatever it looks like.")] = "",
     delimiter: Annotated[str, typer.Option(help="Take this for what separates the cells.")] = "",
+    columns_at: Annotated[
+        str,
+        typer.Option(metavar="PLACES", help="Take it for text of fixed width whose columns begin there: 1,9,40."),
+    ] = "",
     header_line: Annotated[int, typer.Option(min=0, help="Take this line for the header; 0: find it.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,6 +43,7 @@ def inspect_file(
         sheets=(sheet,) if sheet else (),
         encoding=encoding or None,
         delimiter=delimiter.replace("\\t", "\t") or None,
+        columns_at=_places(columns_at),
         header_line=header_line or None,
     )
     today = datetime.now().astimezone().date()
@@ -50,6 +55,13 @@ def inspect_file(
             _show(each)
     if profile is not None:
         _write(profile, inspections)
+
+
+def _places(text: str) -> tuple[int, ...]:
+    places = [int(each) if each.strip().isdecimal() else 0 for each in text.split(",")] if text else []
+    if places != sorted(set(places)) or 0 in places:
+        raise typer.BadParameter("write where columns begin, counted from 1: 1,9,40", param_hint="--columns-at")
+    return tuple(places)
 
 
 def _write(path: Path, inspections: list[Inspection]) -> None:

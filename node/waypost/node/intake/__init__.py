@@ -26,9 +26,9 @@ from waypost.node.intake.canonical import CanonicalReader
 from waypost.node.intake.cells import Problem
 from waypost.node.intake.outcome import Fate, Outcome
 from waypost.node.intake.profiles import Profile, profile_readers
-from waypost.node.intake.profiles.reader import Agencies
+from waypost.node.intake.profiles.expressions import Agencies
 from waypost.node.intake.reading import Reading, Source, SourceRow, Table, open_tables
-from waypost.node.intake.rejects import Rejection, RejectsFile
+from waypost.node.intake.rejects import Rejection, RejectsFile, mended_tables, sweep_rejects
 from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.report import FileReport, ImportReport, Tally
 from waypost.node.intake.rows import COLUMNS, FileKind, Parts
@@ -107,11 +107,11 @@ def canonical(source: Source) -> list[RowReader]:
 
 
 def profiled(source: Source, profile: Profile, agencies: Agencies) -> list[RowReader]:
-    """Readers of the tables of a file that the profile knows."""
+    """Readers of the tables of a file that the profile knows, or of a file of rows that it rejected."""
     wanted = frozenset(
         column.replace("{n}", each).lower() for column in profile.columns for each in profile.people or ("",)
     )
-    tables = open_tables(source, replace(profile.reading, wanted=wanted))
+    tables = mended_tables(source, wanted) or open_tables(source, replace(profile.reading, wanted=wanted))
     return [*profile_readers(tables, profile, agencies)]
 
 
@@ -141,6 +141,8 @@ def import_tables(
     report: ImportReport | None = None
     try:
         with store.writing():  # rule 2
+            if not dry_run:
+                sweep_rejects(rejects_folder)
             import_id = store.imports.begin(at_ms)
             seen = _apply(store, readers, outcome, import_id, progress)
             missing = keep(store, import_id, wishes, seen, _officer_keys(readers))  # rule 5

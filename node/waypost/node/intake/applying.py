@@ -19,8 +19,9 @@ The caller holds a write transaction: all of it happens, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from waypost.node import noticing
 from waypost.node.intake.cells import Problem
@@ -32,11 +33,12 @@ from waypost.node.intake.rows import ConductRow, EmploymentRow, OfficerRow, Row
 from waypost.node.limits import OTHER_NAMES_MAX
 from waypost.node.noticing import Change
 from waypost.node.persons import Person, PersonName
-from waypost.node.records import RecordStatus
+from waypost.node.records import ConductRecord, Employment, RecordStatus
 from waypost.node.store import HeldConduct, HeldOfficer, OfficerEmployment, Store
 from waypost.node.store.merges import Links
 from waypost.node.store.sightings import thing
 
+Said = TypeVar("Said", Person, Employment, ConductRecord)
 Read = tuple[SourceRow, tuple[Row, ...]]
 """A row that is right by itself: where it stands, and what it says."""
 
@@ -60,9 +62,12 @@ class Applier:
 
 @dataclass(slots=True)
 class _Known:
-    """A thing as the store will hold it after the rows so far: the digest of its content, and where it was seen."""
+    """A thing as the store will hold it after the rows so far, and where it was seen."""
 
-    digest: bytes
+    digest: bytes = b""
+    """Of what the store holds; empty: withdrawn, or this chunk has brought it."""
+    said: Person | Employment | ConductRecord | None = None
+    """What this chunk has brought."""
     line: int = 0
     """In this chunk; 0: the store's."""
     version: int = 0
@@ -71,6 +76,15 @@ class _Known:
     officer_id: int = 0
     held: HeldConduct | None = None
     """Of a record that the store holds."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is there, and not withdrawn."""
+        return self.said is not None or bool(self.digest)
+
+    def says(self, value: Said, digest: Callable[[Said], bytes]) -> bool:
+        """Whether it says the same as this value."""
+        return self.said == value if self.said is not None else self.digest == digest(value)
 
 
 @dataclass(slots=True)
@@ -131,15 +145,15 @@ class _Chunk:
 
     def _holds(self, officer_key: str) -> bool:
         known = self.officers.get(officer_key)
-        return known is not None and bool(known.digest)
+        return known is not None and known.stands
 
     def _officer(self, row: OfficerRow) -> Fate | Problem:
         known = self.officers.get(row.officer_key)
         if known is None:
             return Fate.NEW
-        if known.digest == self.store.officers.digest(row.value):
+        if known.says(row.value, self.store.officers.digest):
             return Fate.SAME
-        if known.digest and self.repeated is Repeated.ALIAS:
+        if known.stands and self.repeated is Repeated.ALIAS:
             person = self._person(row.officer_key)
             if merged := _merged(person, row.value):
                 return Fate.SAME if merged == person else Fate.CHANGED
@@ -151,7 +165,7 @@ class _Chunk:
         known = self.employment.get(key)
         if known is None:
             return Fate.NEW
-        if known.digest == self.store.employment.digest(row.value):
+        if known.says(row.value, self.store.employment.digest):
             return Fate.SAME
         where = self._where(known, thing("job", *key))
         return Fate.CHANGED if where is None else Problem("hired_on", _otherwise(where))
@@ -163,7 +177,7 @@ class _Chunk:
         if not self._owns(row.officer_key, known):  # rule 4
             where = self._where(known, thing("record", row.value.record_key))
             return _ANOTHERS_RECORD if where is None else Problem("record_key", _otherwise(where))
-        if known.digest == self.store.conduct.digest(row.value):
+        if known.says(row.value, self.store.conduct.digest):
             return Fate.SAME
         if known.held is not None and says_the_same(self.store, known.held, row.value):
             return Fate.SAME
@@ -196,7 +210,7 @@ class _Chunk:
         elif isinstance(part, EmploymentRow):
             key = _employment_key(part)
             if fate is not Fate.SAME:
-                self.employment[key] = _Known(self.store.employment.digest(part.value), line)
+                self.employment[key] = _Known(said=part.value, line=line)
                 self.jobs.append(part)
             self.seen.append((thing("job", *key), self.file, line))
         else:
@@ -207,11 +221,11 @@ class _Chunk:
         if fate is Fate.NEW:
             self.new_people[key] = person
         elif fate is Fate.CHANGED:
-            if self.repeated is Repeated.ALIAS and self.officers[key].digest:
+            if self.repeated is Repeated.ALIAS and self.officers[key].stands:
                 person = _merged(self._person(key), person) or person
             (self.new_people if key in self.new_people else self.changed_people)[key] = person
         if fate is not Fate.SAME:
-            self.officers[key] = _Known(self.store.officers.digest(person), line)
+            self.officers[key] = _Known(said=person, line=line)
         if fate is not Fate.SAME or self.officers[key].line == 0:
             self.seen.append((thing("officer", key), self.file, line))
 
@@ -220,8 +234,7 @@ class _Chunk:
         if fate is not Fate.SAME:
             version = self.conduct[key].version + 1 if fate is Fate.CHANGED else 1
             self.records.append(ConductRow(row.officer_key, replace(row.value, version=version)))
-            digest = self.store.conduct.digest(row.value)
-            self.conduct[key] = _Known(digest, line, version, row.officer_key)
+            self.conduct[key] = _Known(said=row.value, line=line, version=version, officer_key=row.officer_key)
         self.seen.append((thing("record", key), self.file, line))
 
     def write(self, import_id: int) -> None:

@@ -29,6 +29,7 @@ class Fate(StrEnum):
     REJECTED = "rejected"
 
 
+_MOST = {fate: place for place, fate in enumerate(Fate)}
 _PLACE = re.compile(r"line \d+ of .*(?=, which says otherwise)")
 _KINDS: dict[type, FileKind] = {
     OfficerRow: FileKind.OFFICERS,
@@ -65,8 +66,7 @@ class Outcome:
 
     def accept(self, file: int, decided: Sequence[tuple[Fate, Row]]) -> None:
         """Count a row that is in the store now, by the most that became of it."""
-        fates = {fate for fate, _ in decided}
-        self.fates[file, next(fate for fate in Fate if fate in fates)] += 1
+        self.fates[file, min((fate for fate, _ in decided), key=_MOST.__getitem__)] += 1
         for fate, part in decided:
             self.parts[file, _KINDS[type(part)], fate] += 1
             if isinstance(part, ConductRow):

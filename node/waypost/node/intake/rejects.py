@@ -7,6 +7,10 @@
 3. It is named for its content: importing the same file twice makes one rejects file, and a file that somebody has begun
    to mend is never overwritten.
 4. It is written row by row: a file of which every row is rejected takes no memory.
+5. An import that was killed leaves its unfinished file behind, unnamed and of no use to anybody: the next one removes
+   it. Only imports write such files, and only while they hold the store's one write transaction.
+6. It is known again by its first cell, whatever a spreadsheet has made of it, and read as what it is: a profile says
+   how the source's own files are read, not this one (`mended_tables`).
 """
 
 from __future__ import annotations
@@ -15,18 +19,24 @@ import csv
 import hashlib
 import io
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake.canonical import REJECT_COLUMNS
 from waypost.node.intake.cells import Problem
 from waypost.node.intake.formulas import guarded
-from waypost.node.intake.reading import SourceRow
+from waypost.node.intake.reading import Reading, Source, SourceRow, Table, open_tables
+from waypost.node.intake.reading.table import plain
+
+_UNFINISHED: Final = ".rejects-"
+_HEAD_BYTES: Final = 64
+_REJECTS: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\"?" + REJECT_COLUMNS[0].encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class RejectsFile:
     def _write(self, row: Sequence[str]) -> None:
         if self._file is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".rejects-")  # mkstemp makes it 0600
+            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=_UNFINISHED)  # mkstemp makes it 0600
             self._file, self._temporary = os.fdopen(descriptor, "wb"), Path(temporary)
             self._put(_line(self._header).encode("utf-8-sig"))  # the mark makes Excel read it as UTF-8
         self._put(_line(row).encode())
@@ -115,6 +125,27 @@ class RejectsFile:
         assert self._file is not None  # noqa: S101 - opened by the caller
         self._file.write(data)
         self._sha256.update(data)
+
+
+def mended_tables(source: Source, wanted: frozenset[str]) -> list[Table]:
+    """The tables of a rejects file; none when it is no such file (rule 6). `wanted`: columns that it must have."""
+    try:
+        with source.open() as file:
+            head = file.read(_HEAD_BYTES)
+        if _REJECTS.match(head.replace(b"\0", b"")):
+            return open_tables(source, Reading(wanted=wanted))
+        if head.startswith(b"PK"):
+            tables = open_tables(source, Reading(wanted=frozenset(REJECT_COLUMNS)))
+            return [each for each in tables if {*REJECT_COLUMNS} <= {*plain(each.header)}]
+    except (OSError, IntakeError):
+        pass  # whoever reads it as the profile says will say so
+    return []
+
+
+def sweep_rejects(folder: Path) -> None:
+    """Rule 5; within the import's transaction."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        left.unlink(missing_ok=True)
 
 
 def _line(row: Sequence[str]) -> str:
@@ -131,7 +162,7 @@ def forget_rejects(folder: Path, record_key: str) -> int:
         kept = [row for row in rows if record_key not in (cell.strip() for cell in row)]
         if len(kept) == len(rows):
             continue
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".rejects-")
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".forgetting-")
         with os.fdopen(descriptor, "wb") as file:
             file.write("".join(map(_line, kept)).encode("utf-8-sig"))
             file.flush()

@@ -85,6 +85,8 @@ def _reading(inspection: Inspection) -> Iterator[str]:
     facts = {"format": reading.format, "encoding": reading.encoding, "delimiter": reading.delimiter}
     yield "[read]"
     yield from (f"{key} = {_text(str(value))}" for key, value in facts.items() if value)
+    if reading.columns_at:
+        yield f"columns_at = {json.dumps(reading.columns_at)}   # GUESS: where each column begins, counted from 1"
     if reading.sheets:
         yield f"sheets = {_text(list(reading.sheets))}"
     yield f"# header_line = {inspection.table.header_line}   # found by itself; write it if it is another\n"

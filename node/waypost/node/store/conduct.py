@@ -62,7 +62,7 @@ class ConductRepository:
 
     def digest(self, record: ConductRecord) -> bytes:
         """Equal for records of equal content, whatever their versions; 16 bytes."""
-        content = "\x1f".join(str(value) for value in _values(record))
+        content = "\x1f".join(map(str, _values(record)))
         return self._cipher.digest(CONDUCT_DIGEST, content.encode())
 
     def held(self) -> dict[str, HeldConduct]:

@@ -38,8 +38,10 @@ class EmploymentRepository:
 
     def digest(self, employment: Employment) -> bytes:
         """Equal for equal employments; 16 bytes."""
-        content = "\x1f".join(str(value) for value in _values(employment))
-        return self._cipher.digest(EMPLOYMENT_DIGEST, content.encode())
+        return self._digest(_values(employment))
+
+    def _digest(self, values: tuple[object, ...]) -> bytes:
+        return self._cipher.digest(EMPLOYMENT_DIGEST, "\x1f".join(map(str, values)).encode())
 
     def held(self) -> dict[EmploymentKey, bytes]:
         """The digest of every employment."""
@@ -57,8 +59,9 @@ class EmploymentRepository:
         self._db.run_many(
             _PUT,
             (
-                (held.officer_id, *_values(held.employment), self.digest(held.employment), import_id)
+                (held.officer_id, *values, self._digest(values), import_id)
                 for held in employments
+                for values in (_values(held.employment),)
             ),
         )
 

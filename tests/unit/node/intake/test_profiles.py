@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.parties.exports import sheet_rows, workbook
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, profiled
@@ -133,6 +135,85 @@ def test_an_officer_under_two_names_gets_the_other_as_alias_and_importing_again_
     assert officer is not None
     assert officer.person.names == (PersonName("Larkin", "Ann"), PersonName("Larkin-Hale", "Ann", kind="alias"))
     assert _load(store, tmp_path, [LARKIN, married], alias).tally() == Tally(same=2)
+
+
+FORMER = ROSTER.replace('given_name = "First"\n', 'given_name = "First"\nformer_names = "Née"\n')
+
+
+def test_a_column_of_former_names_becomes_aliases_and_a_name_that_is_none_rejects_its_row(
+    store: Store, tmp_path: Path
+) -> None:
+    header = (*HEADER, "Née")
+    rows = [(*LARKIN, "Quigley, Ann; Sample, Annie B."), ("8", *LARKIN[1:], "Ann Quigley")]
+    report = _load(store, tmp_path, rows, FORMER, header=header)
+    officer = store.officers.by_key("0007")
+    assert officer is not None
+    assert officer.person.names[1:] == (
+        PersonName("Quigley", "Ann", kind="alias"),
+        PersonName("Sample", "Annie", "B", kind="alias"),
+    )
+    (rejection,) = report.rejections
+    assert (rejection.columns, rejection.reasons) == ("Née", "Née is not written FAMILY, GIVEN")
+
+
+def test_a_report_of_fixed_width_comes_in_by_its_profile(store: Store, tmp_path: Path) -> None:
+    profile = ROSTER.replace("[dates]", '[read]\nformat = "fixed"\ncolumns_at = [1, 6, 18, 25, 38, 50, 62]\n[dates]')
+    lines = (HEADER, LARKIN, ("8", "Quigley", "Bo", "Testburg PD", "3/4/2011", "5/6/2012", "Quit"))
+    widths = (5, 12, 7, 13, 12, 12, 8)
+    text = "\n".join("".join(map(str.ljust, line, widths)) for line in lines)
+    readers = profiled(Source.of_bytes("report.txt", text.encode()), read_profile("roster.toml", profile), AGENCIES)
+    report = import_tables(store, readers, rejects_folder=tmp_path / "rejects", at_ms=1_000, today=TODAY)
+    assert report.tally() == report.tally(FileKind.EMPLOYMENT) == Tally(new=2)
+    officer = store.officers.by_key("0008")
+    assert officer is not None
+    assert (officer.person.names, officer.employment[0].separated_on) == (
+        (PersonName("Quigley", "Bo"),),
+        date(2012, 5, 6),
+    )
+
+
+READ = {
+    "xlsx": 'format = "xlsx"\nsheets = ["Roster"]',
+    "csv": 'encoding = "windows-1252"\ndelimiter = ";"\nheader_line = 3\nquoted = false',
+    "fixed": 'format = "fixed"\ncolumns_at = [1, 6, 18, 25, 38, 50, 62]',
+    "json": 'format = "json"',
+}
+
+
+@pytest.mark.parametrize("saved", ["as it is", "with semicolons", "as Unicode text", "as a workbook"])
+@pytest.mark.parametrize("kind", READ)
+def test_mended_rows_come_in_by_the_same_profile_whatever_it_says_of_its_own_files(
+    store: Store, tmp_path: Path, kind: str, saved: str
+) -> None:
+    wrong = ("7.0", "Muñoz", "Ann", "Testburg PD", "2/30/2010", "", "Active")
+    lines = [HEADER, wrong]
+    source = {
+        "xlsx": lambda: workbook({"Roster": sheet_rows(lines)}),
+        "csv": lambda: "\n".join(["A title", "", *map(";".join, lines)]).encode("cp1252"),
+        "fixed": lambda: "\n".join("".join(map(str.ljust, line, (5, 12, 7, 13, 12, 12, 8))) for line in lines).encode(),
+        "json": lambda: json.dumps([dict(zip(HEADER, wrong, strict=True))]).encode(),
+    }[kind]()
+    profile = read_profile("roster.toml", ROSTER.replace("[dates]", f"[read]\n{READ[kind]}\n[dates]"))
+
+    def load(data: bytes) -> ImportReport:
+        readers = profiled(Source.of_bytes("roster", data), profile, AGENCIES)
+        return import_tables(store, readers, rejects_folder=tmp_path / "rejects", at_ms=1_000, today=TODAY)
+
+    first = load(source)
+    assert first.tally() == Tally(rejected=1)
+    (kept,) = first.rejects_files
+    mended = kept.read_text(encoding="utf-8-sig").replace("2/30/2010", "3/2/2010")
+    rows = list(csv.reader(io.StringIO(mended)))
+    data = {
+        "as it is": lambda: mended.encode("utf-8-sig"),
+        "with semicolons": lambda: mended.replace(",", ";").encode("cp1252"),
+        "as Unicode text": lambda: mended.replace(",", "\t").encode("utf-16"),
+        "as a workbook": lambda: workbook({"rejects": sheet_rows(rows)}),
+    }[saved]()
+    assert load(data).tally() == Tally(new=1)
+    officer = store.officers.by_key("0007")
+    assert officer is not None
+    assert officer.person.names[0].family == "Muñoz"
 
 
 def test_an_officer_under_two_names_is_rejected_where_the_profile_does_not_say_otherwise(

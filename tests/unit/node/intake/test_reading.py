@@ -17,7 +17,7 @@ from tests.parties.exports import CONTENT_TYPES, workbook
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake.reading import Format, Reading, Source, open_tables
-from waypost.node.intake.reading.tables import Skipped, Table
+from waypost.node.intake.reading.table import Skipped, Table
 from waypost.node.intake.reading.workbook import number_shown
 from waypost.node.limits import FIELD_CHARS_MAX, LINE_CHARS_MAX, UNPACK_FREE_BYTES
 
@@ -88,6 +88,62 @@ def test_what_is_found_out_can_be_overridden() -> None:
     no_header = Reading(header=("x", "y"), delimiter=";")
     assert _cells(_tables(data, no_header)[0]) == [("a", "b"), ("1,5", "2")]
     assert _cells(_tables(b'a\tb\n5"\t6\n', Reading(quoted=False))[0]) == [('5"', "6")]
+
+
+# Text of fixed width.
+
+REPORT = """\
+                     TESTBURG POLICE DEPARTMENT            PAGE 1
+                     PERSONNEL HISTORY
+
+EMP NO  NAME                    RANK       HIRED       LEFT
+------  ----------------------  ---------  ----------  ----------
+000012  SYNTHETIC, AVERY Q      OFFICER    02/03/2001
+000013  FICTIVE, ROBIN          SERGEANT   05/06/1999  07/08/2015
+\f                     TESTBURG POLICE DEPARTMENT            PAGE 2
+EMP NO  NAME                    RANK       HIRED       LEFT
+------  ----------------------  ---------  ----------  ----------
+000014  EXAMPLE-LONGER, KIM     OFFICER    02/03/2001
+
+3 rows selected.
+"""
+
+
+def test_a_report_of_fixed_width_is_read_by_its_line_of_dashes_page_after_page() -> None:
+    (table,) = _tables(REPORT.replace("\n", "\r\n").encode())
+    assert table.shape == "text of fixed width, columns at 1, 9, 33, 44, 56, UTF-8"
+    assert table.columns == ("EMP NO", "NAME", "RANK", "HIRED", "LEFT")
+    assert [(row.line, row.cells) for row in table.rows()] == [
+        (6, ("000012", "SYNTHETIC, AVERY Q", "OFFICER", "02/03/2001", "")),
+        (7, ("000013", "FICTIVE, ROBIN", "SERGEANT", "05/06/1999", "07/08/2015")),
+        (11, ("000014", "EXAMPLE-LONGER, KIM", "OFFICER", "02/03/2001", "")),
+    ]
+    assert table.skipped == {
+        Skipped.PREAMBLE: 2,
+        Skipped.BLANK: 2,
+        Skipped.RULE: 2,
+        Skipped.HEADING_AGAIN: 1,
+        Skipped.HEADER_AGAIN: 1,
+        Skipped.TOTAL: 1,
+    }
+
+
+def test_a_report_without_a_line_of_dashes_is_read_by_its_blanks_or_by_the_places_that_are_named() -> None:
+    lines = ["NO    NAME          HIRED", *(f"{n:03}   SMITH, JO {n % 7}   2001-02-{n % 27 + 1:02}" for n in range(40))]
+    data = "\n".join(lines).encode()
+    (table,) = _tables(data)
+    assert table.columns == ("NO", "NAME", "HIRED")
+    assert _cells(table)[3] == ("003", "SMITH, JO 3", "2001-02-04")
+    (named,) = _tables(data, Reading(columns_at=(1, 7, 15, 21)))
+    assert _cells(named)[3] == ("003", "SMITH, J", "O 3", "2001-02-04")
+    with pytest.raises(IntakeError, match="no columns under one another"):
+        _tables(b"one\ntwo\n", Reading(format=Format.FIXED))
+
+
+def test_a_table_with_separators_is_never_taken_for_one_of_fixed_width() -> None:
+    rows = "".join(f"00{n},A  B,C    D,2001-02-03\n" for n in range(9))
+    (table,) = _tables(f"id,one,two,day\n{rows}".encode())
+    assert "separated by commas" in table.shape
 
 
 # Spreadsheets.

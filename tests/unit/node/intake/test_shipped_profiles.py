@@ -122,6 +122,13 @@ def test_the_guides_messy_roster_comes_in_as_the_guide_says(tmp_path: Path) -> N
     assert "2 rows were rejected" in second.stderr
     with_guide = (DOCS / "import.md").read_text()
     assert "2 rows were rejected" in with_guide
+    rejects = min((home / "rejects").iterdir(), key=lambda path: path.stat().st_size)  # the other has all six rows
+    text = rejects.read_text("utf-8-sig").replace("2009-05-18", "2019-05-18").replace("Madeup Sam", '"Madeup, Sam"')
+    rejects.write_text(text, "utf-8-sig")
+    third = run("waypost-node", "import", str(rejects), "--profile", profile, home=home)
+    assert third.returncode == 0
+    assert "rejected:" not in third.stderr
+    assert "rows in     │   2 │" in third.stdout
 
 
 def run_alone(*words: str) -> str:

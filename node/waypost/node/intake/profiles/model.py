@@ -60,11 +60,13 @@ class Cell:
     """A regular expression; its first group is the value, and what it does not match is as it was."""
     prefix: str = ""
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that it reads."""
+    columns: tuple[str, ...] = field(init=False, default=())
+    """The columns that it reads."""
+
+    def __post_init__(self) -> None:
         named = tuple(part.partition("}")[0] for part in self.template.split("{")[1:])
-        return tuple(filter(None, (self.column, *self.first_of, *self.digest_of, *named)))
+        read = tuple(filter(None, (self.column, *self.first_of, *self.digest_of, *named)))
+        object.__setattr__(self, "columns", read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -19,30 +17,16 @@ from waypost.node.custody.shapes import ShapeObserver
 from waypost.node.intake.canonical import PERSONAL_COLUMNS, REJECT_COLUMNS
 from waypost.node.intake.cells import Cells, Problem, sort_of
 from waypost.node.intake.formulas import unguarded
-from waypost.node.intake.profiles.model import As, Cell, Condition, Profile, Section, Unknown
-from waypost.node.intake.profiles.names import take_apart, tidy_family
+from waypost.node.intake.profiles.expressions import PERSON, Agencies, Expressions, PersonRow
+from waypost.node.intake.profiles.model import Profile, Section, Unknown
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.rows import COLUMNS, FileKind, Parts, Row, read_part
 from waypost.node.intake.unexplained import LeftOut, Unexplained
-from waypost.protocol.names import valid_ori
 
-_DAYS: Final = frozenset(
-    {
-        *("hired_on", "separated_on", "occurred_on", "effective_on", "notice_on", "decided_on", "final_on", "told_on"),
-        "date_of_birth",
-    }
-)
-_ID: Final = re.compile(r"(-?\d+)\.0+")
-_PARTIAL_BIRTH: Final = re.compile(r"(\d{4})(?:\.0+)?|(\d{4}-\d{2})")
-_AMOUNT: Final = re.compile(r"\(?\$? ?([\d,]+)(?:\.(\d{1,2})\d*)?\)?")
-_PERSON: Final = "{n}"
 _LEFT_OUT: Final = LeftOut("rows with nothing to import")
-
-Agencies = Mapping[str, str]
-"""ORIs by the agency's name as `normal` writes it."""
 
 
 def profile_readers(tables: Sequence[Table], profile: Profile, agencies: Agencies) -> list[ProfileReader]:
@@ -65,23 +49,7 @@ def _missing(table: Table, profile: Profile) -> list[str]:
 
 
 def _there(column: str, there: set[str], profile: Profile) -> bool:
-    return all(normal(column.replace(_PERSON, each)) in there for each in profile.people or ("",))
-
-
-@dataclass(slots=True)
-class _Row:
-    """One row while it is read."""
-
-    cells: Mapping[str, str]
-    person: str
-    today: date
-    problems: list[Problem] = field(default_factory=list)
-    unknown: list[tuple[str, str]] = field(default_factory=list)
-    unknown_problems: list[Problem] = field(default_factory=list)
-    agency: str = ""
-
-    def get(self, column: str) -> str:
-        return self.cells[normal(column.replace(_PERSON, self.person)) if _PERSON in column else column]
+    return all(normal(column.replace(PERSON, each)) in there for each in profile.people or ("",))
 
 
 class ProfileReader:
@@ -90,11 +58,12 @@ class ProfileReader:
     kind = None
 
     def __init__(self, table: Table, profile: Profile, agencies: Agencies) -> None:
-        self.table, self._profile, self._agencies = table, profile, agencies
+        self.table, self._profile = table, profile
+        self._expressions = Expressions(profile, agencies)
         self._names = [normal(column) for column in table.columns]
         self._mended = any(name in REJECT_COLUMNS for name in self._names)
         self._read = {normal(column): column for column in profile.columns}
-        self._alias = {column: normal(column) for column in profile.columns if _PERSON not in column}
+        self._alias = {column: normal(column) for column in profile.columns if PERSON not in column}
         self._watched = [column for column in table.columns if normal(column) in self._read]
         self._watched_at = [at for at, name in enumerate(self._names) if name in self._read]
         by = profile.split.by if profile.split else ()
@@ -143,7 +112,7 @@ class ProfileReader:
         if not self._brings or len(source.cells) != len(self._names):
             return ""
         row = self._rows(source, date.min)[0]
-        return self._value(row, self._profile.officer_key, "officer_key")
+        return self._expressions.value(row, self._profile.officer_key, "officer_key")
 
     def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...] | Unexplained | LeftOut:
         """What the row says."""
@@ -164,7 +133,7 @@ class ProfileReader:
             return tuple(dict.fromkeys(problems))
         return Parts(tuple(parts)) if parts else _LEFT_OUT
 
-    def _unexplained(self, rows: Sequence[_Row]) -> Unexplained | None:
+    def _unexplained(self, rows: Sequence[PersonRow]) -> Unexplained | None:
         """Rule 3. A row that is wrong anyway is rejected for what is wrong."""
         values = tuple(dict.fromkeys(value for row in rows for value in row.unknown))
         agency = next((row.agency for row in rows if row.agency), "")
@@ -175,7 +144,7 @@ class ProfileReader:
         held = self._profile.unknown is Unknown.HOLD and not wrong
         return Unexplained(tuple(dict.fromkeys((*wrong, *unexplained))), values, agency, held=held)
 
-    def _rows(self, source: SourceRow, today: date) -> list[_Row]:
+    def _rows(self, source: SourceRow, today: date) -> list[PersonRow]:
         """Rule 2: the row once for each person."""
         cells = source.cells
         if self._mended:
@@ -186,11 +155,11 @@ class ProfileReader:
         people = self._profile.people or ("",)
         split = self._profile.split
         if split is None:
-            return [_Row(named, person, today) for person in people]
+            return [PersonRow(named, person, today) for person in people]
         lists = {column: self._items(named[column]) for column in split.columns}
         count = max(map(len, lists.values()))
         rows = [
-            _Row(named | {column: _item(items, at) for column, items in lists.items()}, "", today)
+            PersonRow(named | {column: _item(items, at) for column, items in lists.items()}, "", today)
             for at in range(count)
         ]
         for column, items in lists.items():
@@ -202,36 +171,20 @@ class ProfileReader:
         items = [item.strip() for item in self._separators.split(text) if item.strip()]
         return [item for item in items if not (self._nobody and self._nobody.fullmatch(item))] or [""]
 
-    def _kept(self, row: _Row) -> LeftOut | None:
+    def _kept(self, row: PersonRow) -> LeftOut | None:
         for condition in self._profile.keep:
-            if self._holds(row, condition) is False:
+            if self._expressions.holds(row, condition) is False:
                 return LeftOut(condition.why or f"rows left out by {condition.column!r}")
         return None
 
-    def _holds(self, row: _Row, condition: Condition) -> bool | None:
-        """None: unknown."""
-        text = self._blank(row.get(condition.column))
-        if condition.filled is not None:
-            return bool(text) == condition.filled
-        value = normal(text)
-        if value in condition.yes:
-            return True
-        if value in condition.no:
-            return False
-        if condition.otherwise is None:
-            self._explain(row, condition.column, text)
-        return condition.otherwise
-
-    def _explain(self, row: _Row, column: str, value: str) -> None:
-        row.unknown.append((column, value))
-        row.unknown_problems.append(Problem(column, "holds a value that the profile does not explain", sort_of(value)))
-
-    def _person(self, row: _Row) -> list[Row]:
+    def _person(self, row: PersonRow) -> list[Row]:
         """What the row says of one person."""
-        sections = [each for each in self._profile.sections if all(self._holds(row, when) for when in each.when)]
+        sections = [
+            each for each in self._profile.sections if all(self._expressions.holds(row, when) for when in each.when)
+        ]
         if not sections:
             return []
-        key = self._value(row, self._profile.officer_key, "officer_key")
+        key = self._expressions.value(row, self._profile.officer_key, "officer_key")
         parts: list[Row] = []
         for section in sections:
             before = len(row.problems), len(row.unknown)
@@ -245,7 +198,7 @@ class ProfileReader:
                 parts.append(part)
         return parts
 
-    def _at_source(self, section: Section, problem: Problem, row: _Row) -> Problem:
+    def _at_source(self, section: Section, problem: Problem, row: PersonRow) -> Problem:
         """Rule 4."""
         cell = self._profile.officer_key if problem.column == "officer_key" else section.cells.get(problem.column)
         columns = cell.columns if cell else ()
@@ -255,114 +208,13 @@ class ProfileReader:
             return problem
         return Problem(columns[0], problem.reason, sort_of(row.get(columns[0])))
 
-    def _values(self, row: _Row, section: Section) -> dict[str, str]:
+    def _values(self, row: PersonRow, section: Section) -> dict[str, str]:
         values = dict.fromkeys(COLUMNS[section.kind][1:], "")
         for target, cell in section.cells.items():
-            values[target] = self._value(row, cell, target)
+            values[target] = self._expressions.value(row, cell, target)
         if section.kind is FileKind.OFFICERS:
-            self._names_of(row, section, values)
+            self._expressions.names(row, section, values)
         return values
-
-    def _names_of(self, row: _Row, section: Section, values: dict[str, str]) -> None:
-        former: list[str] = []
-        if section.name is not None:
-            taken = take_apart(self._blank(row.get(section.name.column)), section.name.order)
-            if isinstance(taken, str):
-                self._refuse(row, section.name.column, taken)
-                return
-            values |= {"family_name": taken.family, "given_name": taken.given, "middle_name": taken.middle}
-            values["suffix"] = values["suffix"] or taken.suffix
-            former = [f"{name}, {taken.given}" for name in taken.former]
-        elif self._profile.tidy_names:
-            family, suffix, names = tidy_family(values["family_name"])
-            values["family_name"], values["suffix"] = family, values["suffix"] or suffix
-            former = [f"{name}, {values['given_name'].split()[0]}" for name in names if values["given_name"].split()]
-        if former:
-            values["other_names"] = "; ".join(filter(None, (values["other_names"], *former)))
-
-    def _value(self, row: _Row, cell: Cell, target: str) -> str:
-        """The value of an expression, as a canonical file would write it."""
-        if cell.const is not None:
-            return cell.const
-        raw = self._raw(row, cell)
-        if cell.pattern and (found := re.search(cell.pattern, raw)):
-            raw = (found[1] or "").strip()
-        column = cell.columns[0]
-        if cell.map:
-            raw = self._mapped(row, cell, column, raw)
-        elif cell.tidy is As.ID:
-            plain = _ID.fullmatch(raw)
-            raw = (plain[1] if plain else raw).zfill(cell.digits if raw else 0)
-        elif cell.tidy is As.AMOUNT and raw:
-            raw = self._amount(row, column, raw)
-        elif cell.tidy is As.AGENCY:
-            return self._ori(row, column, raw)
-        if target in _DAYS and raw:
-            raw = self._day(row, column, raw, birth=target == "date_of_birth")
-        return cell.prefix + raw if raw else ""
-
-    def _raw(self, row: _Row, cell: Cell) -> str:
-        if cell.column:
-            return self._blank(row.get(cell.column))
-        if cell.first_of:
-            return next(filter(None, (self._blank(row.get(column)) for column in cell.first_of)), "")
-        values = {column: self._blank(row.get(column)) for column in cell.columns}
-        if cell.digest_of:
-            content = "\x1f".join(normal(value) for value in values.values())
-            return hashlib.sha256(content.encode()).hexdigest()[:20] if any(values.values()) else ""
-        filled = cell.template
-        for column, value in values.items():
-            if not value:
-                return ""
-            whole = _ID.fullmatch(value)
-            filled = filled.replace(f"{{{column}}}", whole[1] if whole else value)
-        return filled
-
-    def _blank(self, text: str) -> str:
-        return "" if normal(text) in self._profile.blanks else text
-
-    def _mapped(self, row: _Row, cell: Cell, column: str, raw: str) -> str:
-        known = self._profile.maps[cell.map]
-        value = known.values.get(normal(raw), known.otherwise)
-        if value is None and not raw:
-            return ""
-        if value is None:
-            self._explain(row, column, raw)
-            return ""
-        return value
-
-    def _ori(self, row: _Row, column: str, raw: str) -> str:
-        if valid_ori(raw.upper()):
-            return raw.upper()
-        ori = self._agencies.get(normal(raw), "")
-        if not ori and raw:
-            row.agency = row.agency or " ".join(raw.split())
-            row.unknown_problems.append(Problem(column, "names an agency whose ORI nobody has confirmed", sort_of(raw)))
-            return _ANY_ORI  # the agency's own problem is told already
-        return ori
-
-    def _amount(self, row: _Row, column: str, raw: str) -> str:
-        found = _AMOUNT.fullmatch(raw)
-        if found is None:
-            self._refuse(row, column, "is not an amount in dollars")
-            return ""
-        return f"{found[1].replace(',', '')}.{(found[2] or '').ljust(2, '0')}"
-
-    def _day(self, row: _Row, column: str, raw: str, *, birth: bool) -> str:
-        if birth and (partial := _PARTIAL_BIRTH.fullmatch(raw)):
-            return partial[1] or partial[2]
-        day = self._profile.dates.read(raw, row.today, birth=birth)
-        if isinstance(day, str):
-            self._refuse(row, column, day)
-            return ""
-        return day.isoformat() if day else ""
-
-    def _refuse(self, row: _Row, column: str, reason: str) -> None:
-        row.problems.append(Problem(column, reason, sort_of(row.get(column))))
-
-
-_ANY_ORI: Final = "DC0000000"
-"""Stands in for an agency that is not confirmed yet while the rest of the row is checked; the row is not imported."""
 
 
 def _item(items: Sequence[str], at: int) -> str:

@@ -108,13 +108,24 @@ class _Parser:
         return profile
 
     def _reading(self, facts: Mapping[str, Any]) -> Reading:
-        known = {"format", "encoding", "delimiter", "quoted", "sheets", "members", "header_line", "header"}
+        known = {
+            "format",
+            "encoding",
+            "delimiter",
+            "quoted",
+            "columns_at",
+            "sheets",
+            "members",
+            "header_line",
+            "header",
+        }
         self._only("read", facts, known)
         return Reading(
             format=self._word("read.format", Format, facts["format"]) if "format" in facts else None,
             encoding=self._text("read.encoding", facts["encoding"]) if "encoding" in facts else None,
             delimiter=self._text("read.delimiter", facts["delimiter"]) if "delimiter" in facts else None,
             quoted=bool(facts.get("quoted", True)),
+            columns_at=self._places("read.columns_at", facts.get("columns_at", [])),
             sheets=self._texts("read.sheets", facts.get("sheets", [])),
             members=self._texts("read.members", facts.get("members", [])),
             header_line=int(facts["header_line"]) if isinstance(facts.get("header_line"), int) else None,
@@ -250,6 +261,13 @@ class _Parser:
         if not isinstance(value, list):
             self.refuse(where, "is not a list in brackets")
         return tuple(self._text(where, item) for item in value)
+
+    def _places(self, where: str, value: object) -> tuple[int, ...]:
+        places = value if isinstance(value, list) else []
+        numbers = tuple(each for each in places if isinstance(each, int) and each > 0)
+        if len(numbers) != len(places) or list(numbers) != sorted(set(numbers)) or (value and not numbers):
+            self.refuse(where, "is not a list of places that rise, counted from 1: [1, 9, 40]")
+        return numbers
 
     def _word(self, where: str, words: type[Word], value: object) -> Word:
         try:

@@ -8,7 +8,8 @@ memory.
 from __future__ import annotations
 
 from waypost.node.intake.reading.source import Source
-from waypost.node.intake.reading.tables import SourceRow, Table, open_tables
+from waypost.node.intake.reading.table import SourceRow, Table
+from waypost.node.intake.reading.tables import open_tables
 from waypost.node.intake.reading.wishes import Format, Reading
 
 __all__ = ["Format", "Reading", "Source", "SourceRow", "Table", "open_tables"]

@@ -1,12 +1,9 @@
-"""Tables: what a file holds, with its header found and with the lines left out that are no rows.
+"""Tables: what a file holds, each with its header found.
 
-1. The header is the first line that has all wanted columns; without wishes, the first that looks like one: as wide as
-   most lines, and made of distinct words. Lines before it are its preamble.
-2. A column without a name is "column 7"; a name that comes again is told apart as "name.1", "name.2".
-3. No rows are: blank lines, the header repeated, and totals (a line that says "total", or how many rows there were, and
-   little else). They are counted by sort.
-4. Cells beyond the header that are empty do not count. A row of a spreadsheet is as wide as its header.
-5. Nothing is lost: lines = preamble + header + blank + repeated headers + totals + rows.
+1. The header is the first line that has all wanted columns; without wishes, the line above a line of dashes in a text
+   of fixed width, or the first that looks like one: as wide as most lines, and made of distinct words. Lines before it
+   are its preamble.
+2. A text is of fixed width when it is said so, or when that gives more columns than any separator (fixed.py).
 """
 
 from __future__ import annotations
@@ -15,100 +12,21 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from waypost.node.intake.reading import objects, text, workbook
+from waypost.node.intake.reading import fixed, objects, text, workbook
 from waypost.node.intake.reading.source import Encoding, Part, Source, encoding_of, parts_of, refuse
+from waypost.node.intake.reading.table import DASHES, Table, plain
 from waypost.node.intake.reading.text import Cells
 from waypost.node.intake.reading.wishes import Format, Reading
-from waypost.node.limits import COLUMNS_MAX, HEADER_LINES_MAX, SKIPPED_SHOWN_MAX
+from waypost.node.limits import COLUMNS_MAX, HEADER_LINES_MAX
 
-_TOTAL: Final = re.compile(
-    r"(?:grand |sub)?-?totals?\b.{0,40}|(?:record|row)s? ?count\b.{0,20}|(?:count|sum):?|"
-    r"[0-9,]+ (?:rows?|records?)(?: (?:selected|affected|returned|found))?\.?|\([0-9,]+ rows?(?: affected)?\)|"
-    r"end of (?:report|file|list)\.?",
-    re.IGNORECASE,
-)
-_TOTAL_CELLS_SHARE: Final = 2
 _NUMBERLIKE: Final = re.compile(r"[\d\s.,:/$%()+-]+")
 _LABEL_CHARS_MAX: Final = 100
 _WANTED_MIN: Final = 3
 """So many wanted columns in one line are no accident."""
-
-
-class Skipped(StrEnum):
-    """Lines that are no rows (rule 3)."""
-
-    PREAMBLE = "lines before the header"
-    BLANK = "blank lines"
-    HEADER_AGAIN = "repeated header lines"
-    TOTAL = "totals"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """A row as it stands in its file: the line it begins in (from 1), and its cells."""
-
-    line: int
-    cells: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Table:
-    """A readable table. `rows()` reads it from the beginning, as often as need be, and counts what it leaves out."""
-
-    name: str
-    sha256: bytes
-    shape: str
-    """How it is read, in words."""
-    reading: Reading
-    """How it is read, for a profile."""
-    header: tuple[str, ...]
-    """As it stands in the file."""
-    header_line: int
-    rows_about: int
-    """About how many rows there are; 0 when that is not known."""
-    hidden: bool
-    _open: Callable[[], Iterator[Cells]]
-    _pad: bool
-    skipped: Counter[Skipped] = field(default_factory=Counter)
-    skipped_lines: dict[Skipped, list[int]] = field(default_factory=dict)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns' names, each once (rule 2)."""
-        return _unique(self.header)
-
-    def rows(self) -> Iterator[SourceRow]:
-        """Every row."""
-        self.skipped, self.skipped_lines = Counter(), {}
-        width, header = len(self.header), _plain(self.header)
-        for line, found in self._open():
-            cells = found
-            if line <= self.header_line:
-                if line < self.header_line:
-                    self._skip(Skipped.PREAMBLE if any(cells) else Skipped.BLANK, line)
-                continue
-            if len(cells) != width:  # rule 4
-                cells = _fitted(cells, width, pad=self._pad)
-            filled = [cell for cell in cells if cell and not cell.isspace()]
-            if not filled:
-                self._skip(Skipped.BLANK, line)
-            elif filled[0].strip().lower() in header and _plain(cells) == header:
-                self._skip(Skipped.HEADER_AGAIN, line)
-            elif len(filled) * _TOTAL_CELLS_SHARE <= max(width, 4) and _TOTAL.fullmatch(filled[0].strip()):
-                self._skip(Skipped.TOTAL, line)
-            else:
-                yield SourceRow(line, cells)
-
-    def _skip(self, what: Skipped, line: int) -> None:
-        self.skipped[what] += 1
-        lines = self.skipped_lines.setdefault(what, [])
-        if len(lines) < SKIPPED_SHOWN_MAX:
-            lines.append(line)
 
 
 def open_tables(source: Source, reading: Reading = Reading()) -> list[Table]:  # noqa: B008 - it is frozen
@@ -131,7 +49,23 @@ def _text(part: Part, reading: Reading) -> Table:
         wanted = Format.JSON_LINES if objects.is_lines(part, encoding.codec) else Format.JSON
     if wanted in {Format.JSON, Format.JSON_LINES}:
         return _json(part, reading, encoding, wanted)
-    return _csv(part, reading, encoding)
+    delimiter, layout = _layout(part, reading, encoding)
+    return _csv(part, reading, encoding, delimiter) if layout is None else _fixed(part, reading, encoding, layout)
+
+
+def _layout(part: Part, reading: Reading, encoding: Encoding) -> tuple[str, fixed.Layout | None]:
+    """The separator, or the layout of a text of fixed width (rule 2)."""
+    if reading.columns_at:
+        return "", fixed.Layout(tuple(at - 1 for at in reading.columns_at))
+    if reading.delimiter:
+        return reading.delimiter, None
+    layout = None if reading.format is Format.CSV else fixed.layout_of(part, encoding.codec)
+    if reading.format is Format.FIXED:
+        if layout is None:
+            refuse(part.name, "has no columns under one another", "say where they begin: columns_at = [1, 9, 40]")
+        return "", layout
+    delimiter, width = text.separated(part, encoding.codec, reading.wanted)
+    return delimiter, layout if layout is not None and len(layout.starts) > width else None
 
 
 def _starts(part: Part, codec: str) -> str:
@@ -158,9 +92,35 @@ def _json(part: Part, reading: Reading, encoding: Encoding, format_: Format) -> 
     )
 
 
-def _csv(part: Part, reading: Reading, encoding: Encoding) -> Table:
-    delimiter = reading.delimiter or text.delimiter_of(part, encoding.codec, reading.wanted)
+def _fixed(part: Part, reading: Reading, encoding: Encoding, layout: fixed.Layout) -> Table:
+    def rows() -> Iterator[Cells]:
+        return fixed.rows_of(part, encoding.codec, layout.starts)
 
+    told = reading.header_line or layout.header_line or None
+    line, header = _header(part.name, rows, replace(reading, header_line=told))
+    places = tuple(start + 1 for start in layout.starts)
+    return Table(
+        name=part.name,
+        sha256=part.sha256,
+        shape=_shape(part, f"text of fixed width, columns at {', '.join(map(str, places))}", encoding.title),
+        reading=Reading(
+            format=Format.FIXED,
+            encoding=_wish(encoding),
+            columns_at=places,
+            header_line=line,
+            header=reading.header,
+            members=reading.members,
+        ),
+        header=header,
+        header_line=line,
+        rows_about=max(0, encoding.lines - line - 1),
+        hidden=False,
+        _open=rows,
+        _pad=True,
+    )
+
+
+def _csv(part: Part, reading: Reading, encoding: Encoding, delimiter: str) -> Table:
     def rows() -> Iterator[Cells]:
         return text.rows_of(part, encoding.codec, delimiter, reading)
 
@@ -258,8 +218,8 @@ def _header(name: str, rows: Callable[[], Iterator[Cells]], reading: Reading) ->
 
 def _find(rows: Sequence[Cells], wanted: frozenset[str]) -> Cells:
     if wanted:
-        best = max(rows, key=lambda row: len(wanted & set(_plain(row[1]))))
-        if len(wanted & set(_plain(best[1]))) >= min(_WANTED_MIN, len(wanted)):
+        best = max(rows, key=lambda row: len(wanted & set(plain(row[1]))))
+        if len(wanted & set(plain(best[1]))) >= min(_WANTED_MIN, len(wanted)):
             return best
     common = Counter(_filled(cells) for _, cells in rows).most_common(1)[0][0]
     wide = max(2, min(common, max(_filled(cells) for _, cells in rows)) * 2 // 3)
@@ -273,7 +233,9 @@ def _filled(cells: Sequence[str]) -> int:
 def _labels(cells: Sequence[str]) -> bool:
     """Whether these cells look like names of columns."""
     names = [cell.strip() for cell in cells if cell.strip()]
-    return all(not _NUMBERLIKE.fullmatch(name) and len(name) <= _LABEL_CHARS_MAX for name in names)
+    return not any(
+        _NUMBERLIKE.fullmatch(name) or DASHES.fullmatch(name) or len(name) > _LABEL_CHARS_MAX for name in names
+    )
 
 
 def _stripped(cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -281,26 +243,3 @@ def _stripped(cells: tuple[str, ...]) -> tuple[str, ...]:
     while end and not cells[end - 1].strip():
         end -= 1
     return cells[:end]
-
-
-def _fitted(cells: tuple[str, ...], width: int, *, pad: bool) -> tuple[str, ...]:
-    """Rule 4."""
-    if len(cells) > width:
-        return cells[:width] if not any(cells[width:]) else cells
-    return (*cells, *([""] * (width - len(cells)))) if pad else cells
-
-
-def _plain(cells: Sequence[str]) -> tuple[str, ...]:
-    return tuple(cell.strip().lower() for cell in cells)
-
-
-def _unique(header: Sequence[str]) -> tuple[str, ...]:
-    """Rule 2."""
-    taken: Counter[str] = Counter()
-    names = []
-    for at, cell in enumerate(header, start=1):
-        name = " ".join(cell.split()) or f"column {at}"
-        again = taken[name.lower()]
-        taken[name.lower()] += 1
-        names.append(f"{name}.{again}" if again else name)
-    return tuple(names)

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from waypost.node.intake.reading.source import Part, refuse
 from waypost.node.intake.reading.wishes import Reading
-from waypost.node.limits import FIELD_CHARS_MAX, LINE_CHARS_MAX
+from waypost.node.limits import COLUMNS_MAX, FIELD_CHARS_MAX, LINE_CHARS_MAX
 
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _QUOTING: Final[dict[bool, Literal[0, 3]]] = {True: csv.QUOTE_MINIMAL, False: csv.QUOTE_NONE}
@@ -28,15 +28,20 @@ Cells = tuple[int, tuple[str, ...]]
 """The line a row begins in, and its cells."""
 
 
-def delimiter_of(part: Part, codec: str, wanted: frozenset[str] = frozenset()) -> str:
-    """Rule 1; `wanted` in lower case."""
-    lines = []
+def separated(part: Part, codec: str, wanted: frozenset[str] = frozenset()) -> tuple[str, int]:
+    """The separator (rule 1), and how many cells it gives most lines; `wanted` in lower case.
+
+    Lines that have the wanted columns by it are certain, whatever else the text looks like: COLUMNS_MAX cells.
+    """
+    lines, chars = [], 0
     with part.open() as file, io.TextIOWrapper(file, codec, newline="") as text:
-        for line in _lines(part.name, text):
+        for line in lines_of(part.name, text):
             lines.append(line)
-            if len(lines) == _SAMPLE_LINES:
+            chars += len(line)
+            if len(lines) == _SAMPLE_LINES or chars > LINE_CHARS_MAX:
                 break
-    return max(DELIMITERS, key=lambda delimiter: (_hits(lines, delimiter, wanted), _fit(lines, delimiter)))
+    delimiter = max(DELIMITERS, key=lambda each: (_hits(lines, each, wanted), _fit(lines, each)[0]))
+    return delimiter, COLUMNS_MAX if _hits(lines, delimiter, wanted) else _fit(lines, delimiter)[1]
 
 
 def _hits(lines: list[str], delimiter: str, wanted: frozenset[str]) -> int:
@@ -46,17 +51,18 @@ def _hits(lines: list[str], delimiter: str, wanted: frozenset[str]) -> int:
     return hits if hits > 1 else 0
 
 
-def _fit(lines: list[str], delimiter: str) -> float:
+def _fit(lines: list[str], delimiter: str) -> tuple[float, int]:
+    """How well it fits, and the cells of most lines."""
     csv.field_size_limit(FIELD_CHARS_MAX)
     try:
         widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if any(row))
     except csv.Error:
-        return 0
+        return 0, 1
     widths.pop(1, None)
     if not widths:
-        return 0
+        return 0, 1
     width, rows = widths.most_common(1)[0]
-    return rows / len(lines) + min(width, 100) / 1000
+    return rows / len(lines) + min(width, 100) / 1000, width
 
 
 def rows_of(part: Part, codec: str, delimiter: str, reading: Reading) -> Iterator[Cells]:
@@ -65,7 +71,7 @@ def rows_of(part: Part, codec: str, delimiter: str, reading: Reading) -> Iterato
     line = 1
     with part.open() as file, io.TextIOWrapper(file, codec, newline="") as text:
         reader = csv.reader(
-            _lines(part.name, text), delimiter=delimiter, strict=reading.quoted, quoting=_QUOTING[reading.quoted]
+            lines_of(part.name, text), delimiter=delimiter, strict=reading.quoted, quoting=_QUOTING[reading.quoted]
         )
         try:
             for cells in reader:
@@ -80,8 +86,8 @@ def rows_of(part: Part, codec: str, delimiter: str, reading: Reading) -> Iterato
             )
 
 
-def _lines(name: str, text: io.TextIOWrapper) -> Iterator[str]:
-    """Rule 3."""
+def lines_of(name: str, text: io.TextIOWrapper) -> Iterator[str]:
+    """Every line with its end (rule 3)."""
     number = 0
     while line := text.readline(LINE_CHARS_MAX + 1):
         number += 1

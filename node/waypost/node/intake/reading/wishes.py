@@ -11,6 +11,8 @@ class Format(StrEnum):
 
     CSV = "csv"
     """Cells separated by commas, semicolons, tabs or bars."""
+    FIXED = "fixed"
+    """Columns that begin at fixed places of the line."""
     XLSX = "xlsx"
     JSON = "json"
     JSON_LINES = "jsonl"
@@ -25,6 +27,8 @@ class Reading:
     delimiter: str | None = None
     quoted: bool = True
     """Whether quotation marks enclose cells; else they are letters like any other."""
+    columns_at: tuple[int, ...] = ()
+    """Where the columns of a text of fixed width begin, counted from 1; empty: it is found out."""
     sheets: tuple[str, ...] = ()
     """Names of the sheets to read; empty: all that are visible."""
     members: tuple[str, ...] = ()
