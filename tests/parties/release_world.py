@@ -33,6 +33,10 @@ MINIMUM = (
 )
 
 
+SILENT = "TX9900300"
+"""An agency whose index was never compared."""
+
+
 def agencies(state: str) -> list[str]:
     return [f"{state}99{number:03d}00" for number in range(1, SIZES[state][0] + 1)]
 
@@ -62,13 +66,18 @@ def make_world(folder: Path) -> World:
 
 
 def stand(world: World, ori: str, number: int) -> None:
-    """Every fifth agency never attests; every second is credentialed."""
-    world.compared(ori, "2026-11-23")
+    """Every fifth agency never attests, every second is credentialed, the fourth's index differed, one is silent."""
+    if ori != SILENT:
+        world.compared(ori, "2026-11-23", agreed=number != 3)
     if number % 5 != 4:
         attested = compliance_pb2.Attestation(
             period="2026Q3", submitted_through="2026-09-30", attested_by="A. Example, chief"
         )
         world.says(ori, names.ATTESTATION, attested, "2026-10-12")
+        figure = compliance_pb2.Timeliness(period="2026Q3")
+        if number:
+            figure.median, figure.p95 = compliance_pb2.DELAY_BAND_MONTH, compliance_pb2.DELAY_BAND_YEAR
+        world.says(ori, names.TIMELINESS, figure, "2026-10-12")
     if number % 2 == 0:
         credential = compliance_pb2.Credential(
             agency_ori=ori, topics=MINIMUM, issued_on="2026-01-05", expires_on="2028-01-05"

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Final
 
 from waypost.hub.credentials import Books, Counted, Standing
 from waypost.hub.limits import INDEX_CURRENT_DAYS, RECONCILIATION_SHARE_DAYS, SILENT_DAYS
@@ -184,3 +185,20 @@ def certified_bodies(evidence: Evidence, as_of: date) -> Mapping[str, tuple[date
     books = Books.of(evidence.facts, as_of)
     found = {body: books.certification(body) for body in sorted(books.certifications)}
     return {body: (held.to_on, held.states) for body, held in found.items() if held is not None}
+
+
+_BANDS: Final[Mapping[int, str]] = {
+    compliance_pb2.DELAY_BAND_WEEK: "0-7",
+    compliance_pb2.DELAY_BAND_MONTH: "8-30",
+    compliance_pb2.DELAY_BAND_QUARTER: "31-90",
+    compliance_pb2.DELAY_BAND_HALF_YEAR: "91-180",
+    compliance_pb2.DELAY_BAND_YEAR: "181-365",
+    compliance_pb2.DELAY_BAND_LONGER: "366+",
+}
+
+
+def days_to_index(timeliness: Timeliness | None) -> tuple[str, str]:
+    """Median and 95th percentile in words, each empty when there were too few records to say."""
+    if timeliness is None:
+        return "", ""
+    return _BANDS.get(timeliness.median, ""), _BANDS.get(timeliness.p95, "")

@@ -22,7 +22,7 @@ from waypost.crypto.keystore import Keystore
 from waypost.crypto.reading import RequestReader
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.crypto.split_oprf import HalfKey
-from waypost.hub import checks, index, mailbox, reconciliations, watches
+from waypost.hub import checks, index, mailbox, reconciliations, standings, watches
 from waypost.hub.checkpoints import Checkpoints
 from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
@@ -124,7 +124,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_keep_roster(hub, keys)), asyncio.create_task(_housekeeping(hub))]
-    tasks.append(asyncio.create_task(_sign_reconciliations(hub)))
+    tasks.append(asyncio.create_task(_sign_days(hub, trustee.signing_key)))
     log = Checkpoints(database, link, key, log_keys(key.public, trustee.signing_key))
     tasks.append(asyncio.create_task(log.keep()))
     tasks.append(asyncio.create_task(RoundKeeper(hub, keystore).run()))
@@ -235,12 +235,17 @@ async def _housekeeping(hub: Hub) -> None:
         await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)
 
 
-async def _sign_reconciliations(hub: Hub) -> None:
+async def _sign_days(hub: Hub, trustee_key: bytes) -> None:
+    """Comparisons first: a day's standings rest on them."""
+    loop = asyncio.get_running_loop()
     while True:
         try:
             await hub.database.run(lambda c: reconciliations.sign_days(c, hub.key, now_ms()))
-        except Exception:  # noqa: BLE001 - counts stay until they are signed
-            _log.exception("the day's comparisons could not be signed; the hub tries again")
+            await loop.run_in_executor(
+                hub.callers, lambda: standings.keep(hub.database.engine, hub.key, trustee_key, now_ms())
+            )
+        except Exception:  # noqa: BLE001 - counts stay until they are signed, days until they are kept
+            _log.exception("the day's comparisons or standings could not be signed; the hub tries again")
         await asyncio.sleep(RECONCILIATIONS_SIGNED_EVERY_S)
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
 
-from waypost.hub import round_schema, schema
+from waypost.hub import round_schema, schema, standing_schema
 from waypost.hub.audit import Event
 from waypost.hub.errors import SettingsError
 from waypost.hub.limits import BUSY_TIMEOUT_S
@@ -24,7 +24,7 @@ _Result = TypeVar("_Result")
 
 SCHEMA_VERSION = "1"
 _ONLY_READS = "waypost_only_reads"
-SUBJECTS = (round_schema,)
+SUBJECTS = (round_schema, standing_schema)
 """Modules whose tables belong to the metadata beside schema.py's: imported, so that a new database has them."""
 
 

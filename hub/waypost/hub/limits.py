@@ -104,6 +104,9 @@ LOOKUP_CHUNK: Final = 500
 ROSTERS_OPENED_MAX: Final = 4
 """Past rosters kept in memory while compliance is computed: each has 18,000 members, facts come in order of version."""
 
+STANDING_DAYS_PER_STEP: Final = 7
+"""Missed days kept at once by a hub that was away: a day of 18,000 agencies takes some seconds of one core."""
+
 RELEASE_FAMILIES_MAX: Final = 512
 """Ways in which figures inside of another are set side by side to see what is left of it; beyond, it is withheld.
 States without groups of states can be set in one way, a year with all its quarters and months in 16."""

@@ -45,6 +45,7 @@ BODY_WITHDRAWAL: Final = payload_type("body-withdrawal")
 MEMBER_DESCRIPTION: Final = payload_type("member-description")
 RECONCILIATION_DAY: Final = payload_type("reconciliation-day")
 FACT_ACCEPTANCE: Final = payload_type("fact-acceptance")
+COMPLIANCE_DAY: Final = payload_type("compliance-day")
 RELEASE_MANIFEST: Final = payload_type("release-manifest")
 
 SEAL_ANSWER: Final = "answer"

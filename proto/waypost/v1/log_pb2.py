@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from waypost.v1 import envelope_pb2 as waypost_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14waypost/v1/log.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\"A\n\x0cLogReference\x12!\n\x04kind\x18\x01 \x01(\x0e\x32\x13.waypost.v1.LogKind\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"M\n\x0cLogInclusion\x12\x10\n\x08included\x18\x01 \x01(\x08\x12\r\n\x05\x61t_ms\x18\x02 \x01(\x03\x12\r\n\x05index\x18\x03 \x01(\x04\x12\r\n\x05proof\x18\x04 \x03(\x0c\"H\n\x0e\x44isclosureHead\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.waypost.v1.Header\x12\x12\n\ncommitment\x18\x02 \x01(\x0c*\x84\x02\n\x07LogKind\x12\x18\n\x14LOG_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOG_KIND_ROSTER\x10\x01\x12\x18\n\x14LOG_KIND_CERTIFICATE\x10\x02\x12\x12\n\x0eLOG_KIND_CHECK\x10\x03\x12\x13\n\x0fLOG_KIND_ANSWER\x10\x04\x12\x14\n\x10LOG_KIND_REFUSAL\x10\x05\x12\x14\n\x10LOG_KIND_RECEIPT\x10\x06\x12\x13\n\x0fLOG_KIND_NOTICE\x10\x07\x12\x12\n\x0eLOG_KIND_ROUND\x10\x08\x12\x14\n\x10LOG_KIND_RELEASE\x10\t\x12\x1c\n\x18LOG_KIND_DISCLOSURE_HEAD\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14waypost/v1/log.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\"A\n\x0cLogReference\x12!\n\x04kind\x18\x01 \x01(\x0e\x32\x13.waypost.v1.LogKind\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"M\n\x0cLogInclusion\x12\x10\n\x08included\x18\x01 \x01(\x08\x12\r\n\x05\x61t_ms\x18\x02 \x01(\x03\x12\r\n\x05index\x18\x03 \x01(\x04\x12\r\n\x05proof\x18\x04 \x03(\x0c\"H\n\x0e\x44isclosureHead\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.waypost.v1.Header\x12\x12\n\ncommitment\x18\x02 \x01(\x0c*\xa1\x02\n\x07LogKind\x12\x18\n\x14LOG_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOG_KIND_ROSTER\x10\x01\x12\x18\n\x14LOG_KIND_CERTIFICATE\x10\x02\x12\x12\n\x0eLOG_KIND_CHECK\x10\x03\x12\x13\n\x0fLOG_KIND_ANSWER\x10\x04\x12\x14\n\x10LOG_KIND_REFUSAL\x10\x05\x12\x14\n\x10LOG_KIND_RECEIPT\x10\x06\x12\x13\n\x0fLOG_KIND_NOTICE\x10\x07\x12\x12\n\x0eLOG_KIND_ROUND\x10\x08\x12\x14\n\x10LOG_KIND_RELEASE\x10\t\x12\x1c\n\x18LOG_KIND_DISCLOSURE_HEAD\x10\n\x12\x1b\n\x17LOG_KIND_COMPLIANCE_DAY\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waypost.v1.log_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LOGKIND']._serialized_start=284
-  _globals['_LOGKIND']._serialized_end=544
+  _globals['_LOGKIND']._serialized_end=573
   _globals['_LOGREFERENCE']._serialized_start=63
   _globals['_LOGREFERENCE']._serialized_end=128
   _globals['_LOGINCLUSION']._serialized_start=130

@@ -56,6 +56,8 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     """"release": SHA-256 of the payload of a public release's manifest."""
     LOG_KIND_DISCLOSURE_HEAD: _LogKind.ValueType  # 10
     """"disclosure-head": SHA-256 of a DisclosureHead's payload."""
+    LOG_KIND_COMPLIANCE_DAY: _LogKind.ValueType  # 11
+    """"compliance-day": SHA-256 of a ComplianceDay's payload."""
 
 class LogKind(_LogKind, metaclass=_LogKindEnumTypeWrapper):
     """What an entry is about. Its word in the leaf's text stands in quotes."""
@@ -82,6 +84,8 @@ LOG_KIND_RELEASE: LogKind.ValueType  # 9
 """"release": SHA-256 of the payload of a public release's manifest."""
 LOG_KIND_DISCLOSURE_HEAD: LogKind.ValueType  # 10
 """"disclosure-head": SHA-256 of a DisclosureHead's payload."""
+LOG_KIND_COMPLIANCE_DAY: LogKind.ValueType  # 11
+""""compliance-day": SHA-256 of a ComplianceDay's payload."""
 Global___LogKind: _TypeAlias = LogKind  # noqa: Y015
 
 @_typing.final

@@ -202,6 +202,20 @@ def test_the_data_package_describes_every_column_of_every_table(world: World) ->
         assert len(document[resource["name"]]) == len(files[resource["path"]].decode().splitlines()) - 1
 
 
+def test_timeliness_comparisons_and_silence_are_told_of_every_agency(world: World) -> None:
+    files = building.make_files(edition_of(world))
+    told = {row["ori"]: row for row in table(files, "agencies")}
+    names = ("median_days_to_index", "p95_days_to_index", "reconciliations_agreed", "reconciliations", "silent")
+    assert [told["TX9900200"][name] for name in names] == ["8-30", "181-365", "1", "1", "false"]
+    assert [told["TX9900100"][name] for name in names[:2]] == ["", ""]  # too few records to say
+    assert [told[given.SILENT][name] for name in names[2:]] == ["0", "0", "true"]
+    assert [told["CA9900400"][name] for name in names[2:]] == ["0", "1", "false"]
+    page = files["agencies/TX.html"].decode()
+    assert "week: Live Oak Police Department No. 3." in page
+    assert "8-30; 95 %: 181-365" in page
+    assert "week: none." in files["agencies/NV.html"].decode()
+
+
 def test_an_agencys_name_cannot_write_into_a_page(world: World) -> None:
     world.join("NV9999900", name='<img src=x onerror="alert(1)"> Police')
     world.publish("2026-10-20")

@@ -15,14 +15,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from waypost.hub import grants, settings
-from waypost.hub.compliance import Evidence, assess
+from waypost.hub import grants, settings, standings
+from waypost.hub.compliance import Evidence, assess, days_to_index
 from waypost.hub.database import open_engine, reading
 from waypost.hub.errors import SettingsError
 from waypost.hub.evidence import Broken, Rosters, read_evidence
 from waypost.hub.grants import Deadline, Decision, Total
+from waypost.hub.standings import KeptDay, Standing
 from waypost.protocol.shell import HomeOption, JsonOption
-from waypost.v1 import compliance_pb2
 
 DEFAULT_HOME = Path("waypost-hub")
 _WIDTH_MIN = 100
@@ -39,6 +39,9 @@ def compliance(
     as_of: _DayOption = "",
     state: Annotated[str, typer.Option(help="Only agencies of this two-letter state.")] = "",
     changes_since: Annotated[str, typer.Option(help="Show who became eligible, or ceased to be, since that day.")] = "",
+    kept_changes: Annotated[
+        bool, typer.Option("--changes", help="Show every change of standing that the hub has kept, day by day.")
+    ] = False,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print one line an agency, for spreadsheets.")] = False,
 ) -> None:
@@ -46,7 +49,11 @@ def compliance(
     if as_json and as_csv:
         raise SettingsError("--json and --csv exclude each other", hint="give one of the two")
     day = _day(as_of)
+    if kept_changes:
+        _print_kept(_kept(home, day), state, as_json=as_json)
+        return
     evidence, decisions, broken = read_decisions(home, day)
+    _warn_of_difference(home, day, decisions)
     decisions = [each for each in decisions if not state or each.standing.agency.state == state]
     for each in broken:
         typer.echo(
@@ -73,10 +80,27 @@ def read_decisions(home: Path, day: date) -> tuple[Evidence, list[Decision], lis
     return evidence, [grants.decide(standing) for standing in assess(evidence, day)], broken
 
 
+def _kept(home: Path, day: date) -> list[KeptDay]:
+    """What was kept up to a day, verified."""
+    place = settings.Home(home)
+    engine = open_engine(settings.database_url(place, settings.read_settings(place)))
+    with reading(engine) as connection:
+        held = list(standings.kept_days(connection, settings.read_public_key(place)))
+    return [each for each in held if each.day <= day]
+
+
+def _warn_of_difference(home: Path, day: date, decisions: Iterable[Decision]) -> None:
+    kept = next((each for each in _kept(home, day) if each.day == day), None)
+    found = standings.standings_digest(map(standings.standing_of, decisions))
+    if kept is not None and kept.standings_digest != found:
+        typer.echo(f"warning: what was kept on {day} is not what follows from the facts that are stored now", err=True)
+
+
 def facts_of(decision: Decision) -> dict[str, Any]:
     """One agency's standing in plain words and numbers."""
     standing = decision.standing
-    late, held, index = standing.timeliness, standing.credential, standing.index
+    held, index = standing.credential, standing.index
+    median, p95 = days_to_index(standing.timeliness)
     return {
         "ori": standing.agency.ori,
         "name": standing.agency.name,
@@ -91,29 +115,14 @@ def facts_of(decision: Decision) -> dict[str, Any]:
         "reconciliations_agreed": index.agreed,
         "reconciliations": index.compared,
         "silent": standing.silent,
-        "median_days_to_index": band_word(late.median if late else 0),
-        "p95_days_to_index": band_word(late.p95 if late else 0),
+        "median_days_to_index": median,
+        "p95_days_to_index": p95,
         "submits": standing.submits,
         "credential": held.standing.value,
         "credential_body": held.body,
         "credential_until": _iso(held.until),
         "eligible": decision.eligible,
     }
-
-
-_BANDS = {
-    compliance_pb2.DELAY_BAND_WEEK: "0-7",
-    compliance_pb2.DELAY_BAND_MONTH: "8-30",
-    compliance_pb2.DELAY_BAND_QUARTER: "31-90",
-    compliance_pb2.DELAY_BAND_HALF_YEAR: "91-180",
-    compliance_pb2.DELAY_BAND_YEAR: "181-365",
-    compliance_pb2.DELAY_BAND_LONGER: "366+",
-}
-
-
-def band_word(band: int) -> str:
-    """A band of days in words; empty when it is not known."""
-    return _BANDS.get(compliance_pb2.DelayBand.ValueType(band), "")
 
 
 def _in(decision: Decision, state: str) -> bool:
@@ -171,6 +180,7 @@ def _print_tables(day: date, evidence: Evidence, decisions: list[Decision]) -> N
     _print_totals(console, "By state", grants.by_state(decisions))
     _print_totals(console, "By officers employed", grants.by_size(decisions))
     _print_totals(console, "Access to credentials, section 2(d)", grants.access(decisions))
+    _print_timeliness(console, decisions)
     silent = [each.standing.agency.ori for each in decisions if each.standing.silent]
     console.print(f"Silent, no comparison of the index for a week: {', '.join(silent) or 'none'}")
     _print_deadlines(console, grants.deadlines(evidence, decisions, day))
@@ -183,9 +193,39 @@ def _print_totals(console: Console, title: str, totals: Iterable[Total]) -> None
     console.print(table)
 
 
+def _print_timeliness(console: Console, decisions: Iterable[Decision]) -> None:
+    """Days from final decision to being indexed, and comparisons that agreed: of those who report late, by agency."""
+    columns = ("ORI", "median days to index", "95th percentile", "comparisons agreed")
+    table = Table(*columns, title="How soon, by each agency's own signed figure")
+    for decision in decisions:
+        facts = facts_of(decision)
+        shown = [str(facts[name]) or "not stated" for name in ("ori", "median_days_to_index", "p95_days_to_index")]
+        table.add_row(*shown, f"{facts['reconciliations_agreed']} of {facts['reconciliations']}")
+    console.print(table)
+
+
 def _print_deadlines(console: Console, deadlines: Iterable[Deadline]) -> None:
     for each in deadlines:
         console.print(f"{each.on}  {each.subject or f'{each.count} agencies'}: {each.words}")
+
+
+def _print_kept(days: Iterable[KeptDay], state: str, *, as_json: bool) -> None:
+    for change in standings.changes(days):
+        if state and not change.ori.startswith(state):
+            continue
+        if as_json:
+            typer.echo(json.dumps({**asdict(change), "day": change.day.isoformat()}))
+        else:
+            typer.echo(f"{change.day}  {change.ori}  {_told(change.before)} -> {_told(change.after)}")
+
+
+def _told(standing: Standing | None) -> str:
+    """A kept standing in one line."""
+    if standing is None:
+        return "no member"
+    index = "current" if standing.index_current else "not current"
+    words = f"{standing.attestation}, index {index}, {standing.credential}"
+    return f"eligible ({words})" if standing.eligible else f"not eligible ({words}: {', '.join(standing.reasons)})"
 
 
 def _print_changes(found: Iterable[grants.Change], *, as_json: bool) -> None:

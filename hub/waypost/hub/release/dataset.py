@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from waypost.hub.compliance import days_to_index
 from waypost.hub.grants import LOCALE_WORDS, size_of
 from waypost.hub.release.edition import Edition
 from waypost.hub.release.results import Published, ratio_word
@@ -105,6 +106,15 @@ TABLES: Final = (
         ("credential", "string", "credentialed, in-process, expired, revoked, body-not-certified or none"),
         ("credential_body", "string", "The credentialing body's ORI; empty if none"),
         ("credential_until", "date", "Last day of credential or process; empty if none"),
+        (
+            "median_days_to_index",
+            "string",
+            "Days from final decision to the index, as it signs: a band; empty if unknown",
+        ),
+        ("p95_days_to_index", "string", "Their 95th percentile: a band; empty if unknown"),
+        ("reconciliations_agreed", "integer", "Comparisons of its index with the hub's that agreed, over 90 days"),
+        ("reconciliations", "integer", "Comparisons made in these days"),
+        ("silent", "boolean", "Whether no comparison was made for a week"),
     ),
     _table(
         "states",
@@ -226,7 +236,8 @@ def _coverage(coverage: Coverage) -> _Row:
 def _agencies(edition: Edition) -> Iterator[_Row]:
     for decision in edition.decisions:
         standing = decision.standing
-        held = standing.credential
+        held, index = standing.credential, standing.index
+        median, p95 = days_to_index(standing.timeliness)
         yield {
             "ori": standing.agency.ori,
             "name": standing.agency.name,
@@ -240,6 +251,11 @@ def _agencies(edition: Edition) -> Iterator[_Row]:
             "credential": held.standing.value,
             "credential_body": held.body,
             "credential_until": held.until.isoformat() if held.until else None,
+            "median_days_to_index": median,
+            "p95_days_to_index": p95,
+            "reconciliations_agreed": index.agreed,
+            "reconciliations": index.compared,
+            "silent": standing.silent,
         }
 
 

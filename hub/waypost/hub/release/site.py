@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from waypost.hub.compliance import days_to_index
 from waypost.hub.release import charts
 from waypost.hub.release.dataset import TABLES
 from waypost.hub.release.edition import Edition
@@ -102,6 +103,7 @@ def words(name: str) -> str:
 
 _filters: Final[Mapping[str, Any]] = {
     "show": show,
+    "delays": days_to_index,
     "words": words,
     "area": area_name,
     "period": lambda text: text.replace("..", " to "),
