@@ -227,12 +227,13 @@ class World:
         details.owe_changed(store, self.now_ms, 100)
         disputing.note_overdue(store, self.today, now_ms=self.now_ms)
         for owed in store.notices.due(self.now_ms, 100):
+            recipient = self.owner if owed.recipient == OWNER else self.asker
             noticing.make(
                 store,
                 owed,
                 own=self.owner.own(),
-                recipient=self.member(self.asker),
-                sealing_public_key=self.asker.sealing.public,
+                recipient=self.member(recipient),
+                sealing_public_key=recipient.sealing.public,
                 roster=self.roster(),
                 now_ms=self.now_ms,
                 today=self.today,

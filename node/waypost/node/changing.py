@@ -11,7 +11,8 @@
 2. A correction changes at least one fact, and its values obey the rules of the canonical files.
 3. Each change names a member of staff by an opaque reference, and its reason in words that every receiver may read.
 4. The change, the entry of everyone who must be told (noticing.py) and the audit entry are one transaction.
-5. Expunging deletes every version, statement, dispute, reason and rejected row of the record. When nothing else is
+5. Expunging deletes every version, statement, dispute, reason and rejected row of the record, and what own checks had
+   found of it. When nothing else is
    held about the officer, his details go too, and his tokens are withdrawn. Deleted rows are scrubbed out of the
    database file afterwards; that this is due is noted in the same transaction, so that a crash in between is mended.
 6. No import brings a voided, sealed or expunged record back (intake/applying.py): that takes `reinstate`, and an
@@ -25,7 +26,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from waypost.node import noticing
+from waypost.node import noticed, noticing
 from waypost.node.audit import Event
 from waypost.node.errors import ChangeError
 from waypost.node.intake.cells import Cells
@@ -137,6 +138,7 @@ def expunge(
         told = 0
         if cause == CAUSE_ORDER:
             told = noticing.owe(store, record_key, Change.EXPUNGED, reason="", now_ms=now_ms)
+        noticed.erase_own(store, record_key, noticing.disclosed(store, record_key))
         store.changes.expunge(Expungement(record_key, now_ms, cause, reference, staff))
         person = store.merges.group(officer_id)
         if all(store.officers.held_nothing_of(each) for each in person):

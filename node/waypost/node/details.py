@@ -59,9 +59,13 @@ def owe_changed(store: Store, now_ms: int, limit: int) -> int:
 
 
 def disclosed(store: Store, officer_id: int, recipient: str) -> list[Disclosure]:
-    """Every disclosure of the officer to that member, under the key that he was disclosed under, oldest first."""
-    entries = store.disclosures.of_officer(officer_id)
-    return [entry for entry in entries if entry.asker == recipient and entry.verdict in _DISCLOSING]
+    """Every disclosure of the officer to that member that may have arrived, under the key it was made, oldest first."""
+    undelivered = store.unsent.undelivered()
+    return [
+        entry
+        for entry in store.disclosures.of_officer(officer_id)
+        if entry.asker == recipient and entry.verdict in _DISCLOSING and entry.answer_digest not in undelivered
+    ]
 
 
 def add_content(

@@ -1,6 +1,6 @@
 """The duty of who asks: before an adverse decision the applicant must be told what was found.
 
-none    --a record is disclosed-----> open
+none    --something that tells against him is disclosed--> open
 open    --the letter is written-----> written
 written --marked as delivered-------> done
 """
@@ -8,8 +8,19 @@ written --marked as delivered-------> done
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from waypost.node.store import StoredLetter
+from waypost.v1 import check_pb2, record_pb2
+
+_ADVERSE: Final = frozenset(
+    {
+        record_pb2.SEPARATION_KIND_RESIGNED_IN_LIEU,
+        record_pb2.SEPARATION_KIND_RETIRED_IN_LIEU,
+        record_pb2.SEPARATION_KIND_TERMINATED_FOR_CAUSE,
+        record_pb2.SEPARATION_KIND_TERMINATED_OTHER,
+    }
+)
 
 
 class Duty(StrEnum):
@@ -21,8 +32,14 @@ class Duty(StrEnum):
     DONE = "done"
 
 
+def tells_against(candidate: check_pb2.Candidate) -> bool:
+    """Whether something was disclosed that an employer might hold against the applicant: a record, or how he left."""
+    left = candidate.employments
+    return bool(candidate.conduct) or any(each.under_investigation or each.separation_kind in _ADVERSE for each in left)
+
+
 def duty_of(*, disclosed: bool, letter: StoredLetter | None) -> Duty:
-    """How the duty stands when a record was disclosed or not, and this letter written."""
+    """How the duty stands when something that tells against him was disclosed or not, and this letter written."""
     if not disclosed:
         return Duty.NONE
     if letter is None:

@@ -1,8 +1,10 @@
 """The letter to an applicant before an adverse decision: what was found, by whom, how to dispute it, how long he has.
 
-1. There is a letter when a check has disclosed a conduct record. Before that there is nothing to tell.
-2. It names each record as its owner disclosed it, with what the owner has told since; a record that no longer stands is
-   named as such, for the applicant should know that it was seen.
+1. There is a letter when a check has disclosed what an employer might hold against the applicant: a conduct record, or
+   that he left an agency in such a way (duties.py). Before that there is nothing to tell.
+2. It names each record as its owner disclosed it, and how it stands by what the owner has told since; one that no
+   longer stands is named as such, for the applicant should know that it was seen. Employments are listed
+   with how they ended.
 3. It says whom to write to at the source, what to ask for, and until when this agency waits: at least ANSWER_DAYS_MIN.
 """
 
@@ -10,12 +12,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Final
 
 from waypost.node.documents import Block, Document, Heading, Rows, Text
+from waypost.node.duties import tells_against
 from waypost.node.errors import CheckError
 from waypost.node.limits import ANSWER_DAYS_MAX, ANSWER_DAYS_MIN
-from waypost.node.results import FoundCandidate, Result, conduct_word, notice_facts
-from waypost.v1 import record_pb2
+from waypost.node.results import (
+    FoundCandidate,
+    Result,
+    conduct_word,
+    notice_facts,
+    officer_notice_facts,
+    separation_word,
+)
+from waypost.node.store import ReceivedNotice
+from waypost.v1 import notice_pb2, record_pb2
+
+_STANDING_WORDS: Final = {
+    "stands": "stands",
+    "withheld": "may not be shared now, so that we do not rely on it",
+    "voided": "was voided",
+    "sealed": "was sealed",
+    "expunged": "was expunged",
+}
+_EMPLOYMENT_HEADINGS: Final = ("agency", "from", "to", "how it ended")
 
 
 def answer_until(today: date, days: int) -> date:
@@ -27,9 +48,9 @@ def answer_until(today: date, days: int) -> date:
 
 def letter(result: Result, *, agency: str, ori: str, members: Mapping[str, str], today: date, until: date) -> Document:
     """The letter; CheckError when nothing was disclosed that it could tell (rule 1)."""
-    with_records = [found for found in result.candidates if found.candidate.conduct]
-    if not with_records:
-        raise CheckError("no conduct record was disclosed in this check, so there is nothing to tell the applicant")
+    telling = [found for found in result.candidates if tells_against(found.candidate)]
+    if not telling:
+        raise CheckError("nothing was disclosed in this check that tells against the applicant: nothing to tell him")
     name = result.inquiry.person.names[0]
     blocks: list[Block] = [
         Text(f"{agency} ({ori})\n{today.isoformat()}\nReference: check {result.check.id.hex()}"),
@@ -40,7 +61,7 @@ def letter(result: Result, *, agency: str, ori: str, members: Mapping[str, str],
             f"what is wrong or missing, until {until.isoformat()}."
         ),
     ]
-    for found in with_records:
+    for found in telling:
         blocks += _source(result, found, members)
     blocks += [
         Heading("If you think that something is wrong"),
@@ -60,18 +81,46 @@ def letter(result: Result, *, agency: str, ori: str, members: Mapping[str, str],
 
 
 def _source(result: Result, found: FoundCandidate, members: Mapping[str, str]) -> list[Block]:
-    keeper = f"{members[found.ori]} ({found.ori})" if found.ori in members else found.ori
-    blocks: list[Block] = [Heading(f"Disclosed by {keeper}")]
+    blocks: list[Block] = [Heading(f"Disclosed by {_named(found.ori, members)}")]
     for record in found.candidate.conduct:
         blocks += [Heading(f"{conduct_word(record).capitalize()}: record {record.record_key}", 2), _facts(record)]
         notice = result.updates.get((found.ori, record.record_key))
         if notice is not None:
-            now = notice_facts(notice)
-            why = f": {now['reason']}" if now["reason"] else ""
-            blocks.append(
-                Text(f"Since then, on {now['changed_at']}, the agency has told us that it {now['standing']}{why}.")
-            )
+            blocks += _since(record, notice)
+    blocks += _employments(result, found, members)
     return blocks
+
+
+def _since(record: record_pb2.ConductRecord, notice: ReceivedNotice) -> list[Block]:
+    """How the record stands now."""
+    now, body = notice_facts(notice), notice_pb2.NoticeBody.FromString(notice.body)
+    why = f": {now['reason']}" if now["reason"] else ""
+    stands = _STANDING_WORDS.get(now["standing"], now["standing"])
+    blocks: list[Block] = [Text(f"On {now['changed_at']} the agency has told us that this record {stands}{why}.")]
+    if body.HasField("record") and (facts := _facts(body.record)) != _facts(record):
+        blocks += [Text("It says now:"), facts]
+    return blocks
+
+
+def _employments(result: Result, found: FoundCandidate, members: Mapping[str, str]) -> list[Block]:
+    entries = found.candidate.employments
+    rows = tuple(
+        (_named(entry.ori, members), entry.hired_on, entry.separated_on or "present", separation_word(entry))
+        for entry in entries
+    )
+    blocks: list[Block] = []
+    if rows:
+        blocks += [Heading("Your employment, as this agency holds it", 2), Rows(_EMPLOYMENT_HEADINGS, rows)]
+    notice = result.officer_updates.get((found.ori, found.candidate.officer_key))
+    if notice is not None:
+        now = officer_notice_facts(notice, found.candidate)
+        words = "; ".join(now["differences"]) or now["reason"] or "nothing else"
+        blocks.append(Text(f"On {now['changed_at']} the agency has told us of a change: {words}."))
+    return blocks
+
+
+def _named(ori: str, members: Mapping[str, str]) -> str:
+    return f"{members[ori]} ({ori})" if ori in members else ori
 
 
 def _facts(record: record_pb2.ConductRecord) -> Rows:

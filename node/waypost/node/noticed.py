@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from waypost.crypto.envelope import Verifier, sign
@@ -23,7 +24,7 @@ from waypost.node.errors import Refused
 from waypost.node.limits import KEY_CHARS_MAX
 from waypost.node.receiver import Receiver
 from waypost.node.scrubbing import note_due
-from waypost.node.store import AuditEntry, ReceivedNotice, Store
+from waypost.node.store import AuditEntry, Disclosure, ReceivedNotice, Store
 from waypost.protocol import limits, names
 from waypost.v1 import check_pb2, envelope_pb2, notice_pb2, record_pb2
 
@@ -48,6 +49,27 @@ def take(store: Store, envelope: envelope_pb2.Envelope, receiver: Receiver) -> N
         event = Event.NOTICE_TAKEN if _apply(store, owner.ori, body, receiver.now_ms) else Event.NOTICE_IDLE
         _acknowledge(store, owner.ori, header.message_id, receiver)
         store.audit.add(AuditEntry(receiver.now_ms, event, owner.ori))
+
+
+def take_own(store: Store, ori: str, body: notice_pb2.NoticeBody, now_ms: int) -> None:
+    """Take what this node itself tells of a record or officer that one of its own checks found here."""
+    with store.writing():
+        _apply(store, ori, body, now_ms)
+
+
+def erase_own(store: Store, record_key: str, told: Iterable[Disclosure]) -> None:
+    """Erase an own record from what this node's own checks found of it, within the caller's transaction.
+
+    `told` are its disclosures; those of the node's own checks name one that it keeps.
+    """
+    for check_id, ori in dict.fromkeys((entry.check_id, entry.asker) for entry in told):
+        if store.checks.get(check_id) is None:
+            continue
+        store.notices.forget_received(ori, record_key)
+        for answer in store.checks.answers(check_id):
+            if answer.ori == ori:
+                content = without_record(check_pb2.AnswerBody.FromString(answer.body), record_key)
+                store.checks.redact_answer(check_id, ori, content.SerializeToString())
 
 
 def _open(notice: notice_pb2.Notice, header: Header, receiver: Receiver) -> notice_pb2.NoticeBody:

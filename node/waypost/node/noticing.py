@@ -9,6 +9,7 @@
    transaction. It is padded like an answer and sealed to the recipient's sealing key, which the roster names by digest.
 4. It stays on the owner's list until the recipient acknowledges it; what is not acknowledged in its life is made anew.
 5. An acknowledgement counts when the recipient signed it for this node and it names a notice that was sent to it.
+6. A node that asked about an officer it holds itself is told within itself: nothing of that goes to the hub.
 
 A notice may be about an officer himself instead of a record: details.py says when, and what it tells.
 """
@@ -25,7 +26,7 @@ from waypost.crypto.envelope import Verifier, sign
 from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, seal
-from waypost.node import details
+from waypost.node import details, noticed
 from waypost.node.answering import OUTBOX_ANSWER, Self
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
@@ -102,6 +103,9 @@ def make(
         if all(store.outbox.of_reference(OUTBOX_ANSWER, entry.check_id) for entry in told):
             raise Refused(UNSETTLED, "the hub has not said yet whether it took the answer")
         body = _body(store, owed, told, recipient=recipient, ruling=lambda: own.ruling(roster, today))
+        if recipient.ori == own.ori:
+            _keep(store, owed, body, told[-1], now_ms)
+            return
         header = new_header(
             sender=own.ori, audience=recipient.ori, now_ms=now_ms, lifetime_ms=limits.NOTICE_LIFETIME_MS
         )
@@ -116,6 +120,14 @@ def make(
         store.notices.posted(owed.id, header.message_id, header.expires_at_ms)
         if body.HasField("record") or body.HasField("details"):
             store.disclosures.add(_entry(told[-1], body, hashlib.sha256(payload).digest(), now_ms))
+
+
+def _keep(store: Store, owed: OwedNotice, body: notice_pb2.NoticeBody, last: Disclosure, now_ms: int) -> None:
+    """Rule 6."""
+    noticed.take_own(store, last.asker, body, now_ms)
+    store.notices.kept_here(owed.id)
+    if body.HasField("record") or body.HasField("details"):
+        store.disclosures.add(_entry(last, body, hashlib.sha256(body.SerializeToString()).digest(), now_ms))
 
 
 def _told(store: Store, owed: OwedNotice, recipient: str) -> list[Disclosure]:

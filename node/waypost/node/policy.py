@@ -31,6 +31,7 @@ from waypost.protocol import names
 _BASE_ID: Final = "local.base"
 _LOCAL_BASE: Final = f'@id("{_BASE_ID}")\npermit (principal, action, resource);\n'
 _NO_PERMIT: Final = "floor.no-permit"
+_NO_PERMIT_REASON: Final = "the floor lets no member of that role have it for that purpose, with that authorization"
 _SCHEMA: Final = cedarpy.Schema.from_str(shipped.schema())
 
 Value = str | int | bool
@@ -115,7 +116,9 @@ class PolicyEngine:
     def __init__(self, floor: str, local: Sequence[tuple[str, str]] = ()) -> None:
         self._floor = _parse("the federation's policy floor", floor)
         self._local = tuple(_parse_local(name, content) for name, content in local)
-        self._reasons = {name: why for each in (self._floor, *self._local) for name, why in each.reasons.items()}
+        sets = (self._floor, *self._local)
+        self._reasons = {name: why for each in sets for name, why in each.reasons.items()}
+        self._reasons[_NO_PERMIT] = _NO_PERMIT_REASON
 
     @property
     def file_count(self) -> int:

@@ -14,7 +14,7 @@ from waypost.node import wire
 from waypost.node.applicants import Inquiry, inquiry_from_json
 from waypost.node.asking import receipt_of
 from waypost.node.details import differences
-from waypost.node.duties import Duty, duty_of
+from waypost.node.duties import Duty, duty_of, tells_against
 from waypost.node.errors import RecordError
 from waypost.node.matching import Comparison, Confidence, score
 from waypost.node.store import ReceivedNotice, StoredAnswer, StoredCheck, StoredLetter
@@ -54,7 +54,7 @@ class Result:
     @property
     def duty(self) -> Duty:
         """Whether the applicant must still be told (duties.py)."""
-        return duty_of(disclosed=any(found.candidate.conduct for found in self.candidates), letter=self.letter)
+        return duty_of(disclosed=any(tells_against(each.candidate) for each in self.candidates), letter=self.letter)
 
     @property
     def complete(self) -> bool:

@@ -1,7 +1,7 @@
 """An officer's own file: all that the node holds about him and may release to him, and who saw it.
 
-1. His details, employments and records in all their versions, with what he said to them. The SSN is named by its last
-   four digits.
+1. His details, employments and records in all their versions, with what he said to them, and when and why each was
+   changed by hand. The SSN is named by its last four digits. Who of the staff did it is not told.
 2. Of each record: whether others may have it today, and if not, everything that is missing.
 3. A record that the node's own policies keep from him (purpose `self`) is named by its kind and the policy, no more.
 4. The accounting of disclosures: each decision about him in an answer, with who asked, when, for what purpose, under
@@ -123,6 +123,10 @@ def _record(store: Store, record: ConductRecord, ruling: Ruling) -> dict[str, An
             "due_on": dispute.due_on.isoformat(),
             "overdue": dispute.overdue(ruling.today),
         },
+        "changes": [
+            {"at": _moment(each.at_ms), "change": each.change, "version": each.version, "reason": each.reason}
+            for each in store.changes.of_record(record.record_key)
+        ],
         "earlier_versions": [_content(each) for each in store.conduct.history(record.record_key)[:-1]],
     }
 
@@ -153,7 +157,7 @@ def _content(record: ConductRecord) -> dict[str, Any]:
 
 def _disclosure(entry: Disclosure, custodian: Custodian, *, arrived: bool) -> dict[str, Any]:
     return {
-        "at": datetime.fromtimestamp(entry.at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "at": _moment(entry.at_ms),
         "asker": entry.asker,
         "asker_name": custodian.members.get(entry.asker, ""),
         "purpose": entry.purpose,
@@ -217,8 +221,8 @@ def _employments(entries: list[dict[str, Any]], custodian: Custodian) -> list[Bl
     return [Rows(("agency", "rank", "from", "to", "how it ended"), tuple(rows))]
 
 
-def _record_blocks(record: dict[str, Any]) -> list[Block]:
-    facts = [
+def _record_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [
         ("what happened", record["summary"]),
         ("on", record["occurred_on"]),
         ("in effect from", record["effective_on"]),
@@ -233,14 +237,28 @@ def _record_blocks(record: dict[str, Any]) -> list[Block]:
         ("final on", record["final_on"]),
         ("you were told that it will be shared on", record["told_on"]),
         ("state of the record", record["status"]),
-        ("earlier versions", ", ".join(str(each["version"]) for each in record["earlier_versions"])),
     ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _record_blocks(record: dict[str, Any]) -> list[Block]:
+    rows = _record_rows(record)
     blocks: list[Block] = [
         Heading(
             f"{record['kind'].replace('_', ' ').capitalize()}: {record['record_key']}, version {record['version']}", 2
         ),
-        Rows((), tuple((name, value) for name, value in facts if value)),
+        Rows((), tuple(rows)),
     ]
+    for earlier in reversed(record["earlier_versions"]):
+        before = dict(_record_rows(earlier))
+        changed = [name for name in dict.fromkeys([*dict(rows), *before]) if before.get(name) != dict(rows).get(name)]
+        if not changed:
+            continue
+        blocks.append(Text(f"Version {earlier['version']} said otherwise than version {record['version']}:"))
+        blocks.append(Rows((), tuple((name, before.get(name, "not recorded")) for name in changed)))
+    if record["changes"]:
+        events = ((each["at"][:10], each["change"].replace("_", " "), each["reason"]) for each in record["changes"])
+        blocks += [Text("What was done to it:"), Rows((), tuple(events))]
     if record["statement"]:
         blocks.append(Text(f"Your statement of {record['statement']['given_on']}:\n{record['statement']['text']}"))
     if record["dispute"]:
@@ -283,6 +301,10 @@ def _told(entries: list[dict[str, Any]], custodian: Custodian) -> list[Block]:
         Text("Every answer that this agency gave about you is written down before it leaves."),
         Rows(("when", "who asked", "what for", "what was answered", "records"), rows),
     ]
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _iso(day: date | None) -> str:

@@ -26,7 +26,19 @@ RECORD = record_pb2.ConductRecord(
 )
 
 
-def _result(*records: record_pb2.ConductRecord, notices: tuple[ReceivedNotice, ...] = ()) -> Result:
+LEFT = record_pb2.Employment(
+    ori=OWNER,
+    hired_on="2010-01-11",
+    separated_on="2019-09-20",
+    separation_kind=record_pb2.SEPARATION_KIND_RESIGNED_IN_LIEU,
+)
+
+
+def _result(
+    *records: record_pb2.ConductRecord,
+    notices: tuple[ReceivedNotice, ...] = (),
+    employments: tuple[record_pb2.Employment, ...] = (),
+) -> Result:
     name = record_pb2.PersonName(family="Thornbury", given="Isolde", kind="legal")
     candidate = check_pb2.Candidate(
         verdict=check_pb2.VERDICT_DISCLOSED,
@@ -34,6 +46,7 @@ def _result(*records: record_pb2.ConductRecord, notices: tuple[ReceivedNotice, .
         names=[name],
         date_of_birth="1988-03-14",
         conduct=records,
+        employments=employments,
     )
     body = check_pb2.AnswerBody(candidates=[candidate]).SerializeToString()
     return result_of(CHECK, [StoredAnswer(CHECK.id, OWNER, body, b"", 1)], notices)
@@ -69,12 +82,58 @@ def test_the_letter_tells_what_the_owner_has_said_since() -> None:
         record_key="R-1", sequence=1, standing=notice_pb2.STANDING_VOIDED, reason="overturned on appeal"
     )
     notice = ReceivedNotice(OWNER, "R-1", 1, body.SerializeToString(), 1)
-    assert "voided: overturned on appeal" in _text(_letter(_result(RECORD, notices=(notice,))))
+    assert "this record was voided: overturned on appeal." in _text(_letter(_result(RECORD, notices=(notice,))))
+
+
+def test_the_letter_tells_what_a_corrected_record_says_now_beside_what_it_said() -> None:
+    now = record_pb2.ConductRecord(record_key="R-1", version=2, summary="Terminated for lateness.")
+    body = notice_pb2.NoticeBody(
+        record_key="R-1", sequence=1, standing=notice_pb2.STANDING_STANDS, reason="reworded", record=now
+    )
+    text = _text(_letter(_result(RECORD, notices=(ReceivedNotice(OWNER, "R-1", 1, body.SerializeToString(), 1),))))
+    assert "this record stands: reworded." in text
+    assert text.index("Terminated for excessive force.") < text.index("It says now:") < text.index("lateness")
+
+
+def test_the_letter_lists_how_employments_ended_and_what_was_told_of_that_since() -> None:
+    now = record_pb2.Employment()
+    now.CopyFrom(LEFT)
+    now.separation_kind = record_pb2.SEPARATION_KIND_RESIGNED
+    details = notice_pb2.OfficerDetails(
+        names=[record_pb2.PersonName(family="Thornbury", given="Isolde", kind="legal")],
+        date_of_birth="1988-03-14",
+        employments=[now],
+    )
+    body = notice_pb2.NoticeBody(officer_key="NV-1", sequence=1, standing=notice_pb2.STANDING_STANDS, details=details)
+    notice = ReceivedNotice(OWNER, "", 1, body.SerializeToString(), 1, "NV-1")
+    text = _text(_letter(_result(notices=(notice,), employments=(LEFT,))))
+    assert "resigned in lieu" in text
+    assert "no longer: employment NV9900200 2010-01-11 to 2019-09-20, resigned in lieu; now: " in text
 
 
 def test_there_is_no_letter_about_nothing() -> None:
-    with pytest.raises(CheckError, match="nothing to tell"):
-        _letter(_result())
+    stayed = record_pb2.Employment(ori=OWNER, hired_on="2010-01-11")
+    for result in (_result(), _result(employments=(stayed,))):
+        assert result.duty is Duty.NONE
+        with pytest.raises(CheckError, match="nothing to tell"):
+            _letter(result)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("separation_kind", record_pb2.SEPARATION_KIND_TERMINATED_FOR_CAUSE),
+        ("separation_kind", record_pb2.SEPARATION_KIND_RETIRED_IN_LIEU),
+        ("under_investigation", True),
+    ],
+)
+def test_how_he_left_an_agency_opens_the_duty_as_a_record_does(field: str, value: object) -> None:
+    left = record_pb2.Employment(
+        ori=OWNER, hired_on="2010-01-11", separated_on="2019-09-20", separation_kind=record_pb2.SEPARATION_KIND_RESIGNED
+    )
+    assert _result(employments=(left,)).duty is Duty.NONE
+    setattr(left, field, value)
+    assert _result(employments=(left,)).duty is Duty.OPEN
 
 
 @pytest.mark.parametrize("days", [0, 4, 366])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.parties.duty_world import PERSON, World
 
-from waypost.node import answering, asking, referring
+from waypost.node import answering, asking, changing, referring
 from waypost.node.applicants import Inquiry
+from waypost.node.changing import Why
 from waypost.node.errors import CheckError
-from waypost.node.results import Result, result_of
-from waypost.node.store import StoredCheck
-from waypost.v1 import check_pb2
+from waypost.node.persons import PartialDate
+from waypost.node.results import Result, facts, result_of
+from waypost.node.store import StoredAnswer, StoredCheck
+from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
 
 @pytest.fixture
@@ -57,6 +60,50 @@ def test_the_own_look_up_is_in_the_account_of_disclosures(world: World) -> None:
     check = _ask_oneself(world)
     (entry,) = world.owner.store.disclosures.of_check(check.id)
     assert (entry.asker, entry.asker_reference) == (world.owner.ori, "BG-07")
+
+
+def test_what_the_own_check_found_is_kept_up_within_the_node_and_nothing_waits_at_the_hub(world: World) -> None:
+    check, store = _ask_oneself(world), world.owner.store
+    changing.void(store, "NVPOST-17", Why("IA-3", "overturned", world.now_ms, world.today))
+    store.officers.change([(world.officer_id, replace(PERSON, date_of_birth=PartialDate(1988, 3, 15)))], 1)
+    world.make_notices()
+    assert store.outbox.count() == 0
+    assert {each.state for each in store.notices.owed()} == {"delivered"}
+    result = result_of(check, store.checks.answers(check.id), store.notices.standing_of(world.owner.ori))
+    (candidate,) = facts(result)["candidates"]
+    assert candidate["records"][0]["now"]["standing"] == "voided"
+    assert "now: date of birth 1988-03-15" in candidate["now"]["differences"]
+
+
+@pytest.mark.parametrize("cause", [changing.CAUSE_ORDER, changing.CAUSE_RETENTION])
+def test_an_expunged_record_is_gone_from_what_own_checks_had_found_at_once(world: World, cause: str) -> None:
+    check, store = _ask_oneself(world), world.owner.store
+    changing.correct(store, "NVPOST-17", {"summary": "Other words."}, Why("IA-3", "x", world.now_ms, world.today))
+    world.make_notices()
+    assert "Other words." in str([notice_pb2.NoticeBody.FromString(each.body) for each in store.notices.received()])
+    changing.expunge(
+        store, "NVPOST-17", cause=cause, reference="R", staff="IA-3", rejects=world.folder, now_ms=world.now_ms
+    )
+    (candidate,) = facts(_result(world, check))["candidates"]
+    assert (candidate["records"][0]["record_key"], candidate["records"][0]["summary"]) == ("NVPOST-17", "")
+    assert store.notices.received() == []
+
+
+def test_an_expunged_record_of_the_same_key_at_another_member_stays_in_what_that_one_disclosed(world: World) -> None:
+    check, store = _ask_oneself(world), world.owner.store
+    record = record_pb2.ConductRecord(record_key="NVPOST-17", version=1, summary="Of another owner.")
+    theirs = check_pb2.AnswerBody(candidates=[check_pb2.Candidate(officer_key="X", conduct=[record])])
+    store.checks.add_answer(StoredAnswer(check.id, "CA9900500", theirs.SerializeToString(), b"", 1))
+    changing.expunge(
+        *(store, "NVPOST-17"),
+        cause=changing.CAUSE_ORDER,
+        reference="R",
+        staff="IA-3",
+        rejects=world.folder,
+        now_ms=world.now_ms,
+    )
+    kept = {each.ori: check_pb2.AnswerBody.FromString(each.body) for each in store.checks.answers(check.id)}
+    assert kept["CA9900500"] == theirs
 
 
 def test_a_record_without_fair_process_is_kept_from_the_own_staff_as_from_others(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from waypost.node import changing
+from waypost.node.changing import Why
 from waypost.node.documents import Block, Document, Heading, NewPage, Rows, Text, to_pdf
 from waypost.node.due_process import Windows
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
@@ -122,6 +124,29 @@ def test_attack_a_record_without_fair_process_does_not_slip_past_a_policy_that_k
     kinds = {entry["kind"] for entry in facts["records_kept_back"]}
     assert kinds == {"sustained_complaint", "suspension", "termination"}
     assert "Summary of UNFAIR" not in json.dumps(facts)
+
+
+def test_the_file_tells_what_earlier_versions_said_and_what_was_done_and_why_but_not_by_whom(store: Store) -> None:
+    why = Why("IA-SECRET-7", "the hearing was on another day", 1_790_000_000_000, TODAY)
+    changing.correct(store, "FAIR", {"summary": "Other words", "decided_on": "2020-02-02"}, why)
+    changing.void(store, "FAIR", why, overturned=True)
+    facts = _facts(store)
+    record = {entry["record_key"]: entry for entry in facts["records"]}["FAIR"]
+    assert [each["summary"] for each in record["earlier_versions"]] == ["Summary of FAIR", "Other words"]
+    assert [(each["change"], each["reason"]) for each in record["changes"]] == [
+        ("corrected", "the hearing was on another day"),
+        ("voided", "the hearing was on another day"),
+    ]
+    assert "IA-SECRET-7" not in json.dumps(facts)
+    blocks = document(facts, CUSTODIAN).blocks
+    rows = [block.rows for block in blocks if isinstance(block, Rows)]
+    assert (
+        ("what happened", "Summary of FAIR"),
+        ("decided", "2020-02-01 by Chief"),
+        ("appeal", "none"),
+        ("state of the record", "active"),
+    ) in rows
+    assert Text("Version 1 said otherwise than version 3:") in blocks
 
 
 def test_the_pdf_is_made_of_the_same_facts_and_survives_any_text_that_a_record_can_hold(store: Store) -> None:

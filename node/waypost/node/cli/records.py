@@ -133,7 +133,8 @@ def _print_table(headings: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> 
 
     table = Table()
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        # What is copied into the next command stays whole, however narrow the window is.
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"record", "officer", "effective", "status"})
     for row in rows:
         table.add_row(*row)
     Console(soft_wrap=True, markup=False).print(table)

@@ -62,7 +62,7 @@ def _candidate(result: Result, found: FoundCandidate, names: dict[str, str], con
     console.print(table)
     for record in found.candidate.conduct:
         _record(record, console)
-        _since(result, found.ori, record.record_key, console)
+        _since(result, found.ori, record, console)
     _officer_since(result, found, console)
     if not found.candidate.conduct:
         console.print("  no conduct record that may be shared")
@@ -83,9 +83,9 @@ def _officer_since(result: Result, found: FoundCandidate, console: Console) -> N
         console.print(f"    {plain(difference)}")
 
 
-def _since(result: Result, ori: str, record_key: str, console: Console) -> None:
+def _since(result: Result, ori: str, record: record_pb2.ConductRecord, console: Console) -> None:
     """What the owner has told since the answer."""
-    notice = result.updates.get((ori, record_key))
+    notice = result.updates.get((ori, record.record_key))
     if notice is None:
         return
     now = notice_facts(notice)
@@ -93,7 +93,7 @@ def _since(result: Result, ori: str, record_key: str, console: Console) -> None:
     reason = f": {plain(now['reason'])}" if now["reason"] else ""
     console.print(f"    [{color}]SINCE THEN ({now['changed_at']}): {now['standing'].upper()}[/{color}]{reason}")
     if now["standing"] == "stands":
-        console.print(f"      version {now['version']} (you were told {now['told_version']}): {plain(now['summary'])}")
+        console.print(f"      version {now['version']} (above is version {record.version}): {plain(now['summary'])}")
         for words in filter(None, (now["dispute"], now["statement"] and f"officer's statement: {now['statement']}")):
             console.print(f"      {plain(words)}")
 

@@ -116,10 +116,10 @@ def list_watches(home: HomeOption, passphrase_file: PassphraseOption = None, as_
         "label",
         "person",
         "state",
-        "until",
+        Column("until", no_wrap=True, min_width=10),
         "at the hub",
         "newest hit",
-        "its check",
+        Column("its check", no_wrap=True, min_width=8),
     )
     for entry in facts:
         table.add_row(

@@ -6,6 +6,7 @@ States of a notice that is owed:
     posted --the hub refused it--> due, not before `retry_at_ms`
     posted or sent --its life is over--> due
     posted --the record has changed before it left--> due
+    due --this node itself had asked--> delivered
 
 1. There is at most one due notice per recipient and record, or officer: a further change before it leaves joins it.
 2. `sequence` counts up per recipient and record, or officer. An acknowledgement delivers the notice and every earlier
@@ -171,6 +172,10 @@ class NoticeRepository:
                 (DELIVERED, recipient, *row),
             )
         return True
+
+    def kept_here(self, notice_id: int) -> None:
+        """The recipient is this node itself, and has taken it."""
+        self._db.run("UPDATE notices SET state = ?, trouble = '' WHERE id = ?", (DELIVERED, notice_id))
 
     def owed(self) -> list[OwedNotice]:
         """Every notice to others, oldest first."""
