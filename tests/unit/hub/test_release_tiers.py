@@ -202,6 +202,15 @@ def test_the_data_package_describes_every_column_of_every_table(world: World) ->
         assert len(document[resource["name"]]) == len(files[resource["path"]].decode().splitlines()) - 1
 
 
+def test_amounts_are_grouped_by_thousands_and_years_are_not(world: World) -> None:
+    files = building.make_files(edition_of(world, *given.all_results(world)))
+    page = files["measures/civil-judgments.html"].decode()
+    assert "1,000,000 to 4,999,999" in page
+    assert "10,000 to 49,999" in page
+    assert "2,025" not in page
+    assert "at delta 0.000001" in page
+
+
 def test_timeliness_comparisons_and_silence_are_told_of_every_agency(world: World) -> None:
     files = building.make_files(edition_of(world))
     told = {row["ori"]: row for row in table(files, "agencies")}

@@ -6,6 +6,7 @@ no meaning hangs on colour alone. A page shows a chart as an image: it holds no 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,7 +47,7 @@ class Chart:
 def bars(points: Sequence[tuple[str, float, float]], *, title: str, unit: str) -> Chart:
     """Horizontal bars with the noise's margins at 95 %."""
     values = [
-        {"name": _label(name), "value": value, "low": max(0.0, value - margin), "high": value + margin}
+        {"name": label(name), "value": value, "low": max(0.0, value - margin), "high": value + margin}
         for name, value, margin in points
     ]
     y = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"ticks": False, "domain": False}}
@@ -154,9 +155,14 @@ def _svg(spec: dict[str, Any]) -> str:
     return str(vl_convert.vegalite_to_svg(whole))
 
 
-def _label(name: str) -> str:
-    return name.replace("_", " ")
+def label(name: str) -> str:
+    """A name of the catalogue as people read it: amounts in groups of thousands, words apart."""
+    return _AMOUNT.sub(lambda found: f"{int(found[0]):,}", name.replace("_", " ").replace("-", " "))
+
+
+_AMOUNT: Final = re.compile(r"\d{5,}")
+"""Longer than a year."""
 
 
 def _told(points: Sequence[tuple[str, float, float]]) -> str:
-    return "; ".join(f"{_label(name)} {value:,.4g} plus or minus {margin:,.3g}" for name, value, margin in points) + "."
+    return "; ".join(f"{label(name)} {value:,.4g} plus or minus {margin:,.3g}" for name, value, margin in points) + "."

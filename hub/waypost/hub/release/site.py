@@ -96,15 +96,10 @@ def show(cell: Cell) -> str:
             return "suppressed"
 
 
-def words(name: str) -> str:
-    """A name of the catalogue as people read it."""
-    return name.replace("_", " ").replace("-", " ")
-
-
 _filters: Final[Mapping[str, Any]] = {
     "show": show,
     "delays": days_to_index,
-    "words": words,
+    "words": charts.label,
     "area": area_name,
     "period": lambda text: text.replace("..", " to "),
     "unit": unit_word,
