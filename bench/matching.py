@@ -26,7 +26,7 @@ from _population import Planted, Population
 from waypost.node.keys import SCHEMES, Side, match_inputs
 from waypost.node.matching import Confidence, score
 from waypost.node.persons import Person
-from waypost.node.weighing import Verdict, weigh
+from waypost.node.weighing import COUNTRY_OFFICERS, Verdict, officers_in_reach, weigh
 
 SCHEME_NAMES: Final = tuple(SCHEMES)
 COUNTRY: Final = 800_000
@@ -89,6 +89,8 @@ class World:
     planted: list[Planted] = field(default_factory=list)
     own: list[int] = field(default_factory=list)
     applicants: list[Person] = field(default_factory=list)
+    reach: int = COUNTRY_OFFICERS
+    """Officers with whom a holder reckons its doubt."""
 
 
 def make_world(officers: int, planted: int, strangers: int, seed: int, model: ErrorModel) -> World:
@@ -121,7 +123,7 @@ def measure(world: World, found: dict[tuple[int, int], frozenset[str]]) -> dict[
         true.update(outcome)
         true.update([("strong " if world.planted[applicant].strong else "weak ") + outcome[0]])
         if outcome[0] == Verdict.DISCLOSE:
-            lost_without.update(_needed(world.records[record], schemes))
+            lost_without.update(_needed(world, record, schemes))
     strong = sum(pair.strong for pair in world.planted)
     total, checks, scale = len(world.planted), len(world.applicants), COUNTRY / len(world.records)
     return {
@@ -135,6 +137,7 @@ def measure(world: World, found: dict[tuple[int, int], frozenset[str]]) -> dict[
         "disclosed_without_number": true["weak disclose"] / max(1, total - strong),
         "true_by_confidence": {level: true[level] / total for level in Confidence},
         "false_disclosures": false[Verdict.DISCLOSE],
+        "false_disclosures_per_10000_checks": false[Verdict.DISCLOSE] / checks * 1e4,
         "false_disclosures_per_10000_checks_of_800000": false[Verdict.DISCLOSE] / checks * scale * 1e4,
         "false_referrals_per_check_of_800000": false[Verdict.REFERRAL] / checks * scale,
         "false_by_confidence": {level: false[level] for level in Confidence},
@@ -145,22 +148,27 @@ def measure(world: World, found: dict[tuple[int, int], frozenset[str]]) -> dict[
 def _outcome(world: World, applicant: int, record: int, schemes: frozenset[str]) -> Iterator[str]:
     """The holder's verdict, and the asker's confidence in what was disclosed."""
     person = world.records[record]
-    verdict = weigh(person, schemes).verdict
+    verdict = weigh(person, schemes, officers=world.reach).verdict
     yield str(verdict)
     if verdict is Verdict.DISCLOSE:
         yield str(score(world.applicants[applicant], person, ssn_agrees="ssn" in schemes).confidence)
 
 
-def _needed(record: Person, schemes: frozenset[str]) -> Iterator[str]:
+def _needed(world: World, record: int, schemes: frozenset[str]) -> Iterator[str]:
     """Schemes without which the record would not have been disclosed."""
     for scheme in schemes:
-        if weigh(record, schemes - {scheme}).verdict is not Verdict.DISCLOSE:
+        person = world.records[record]
+        if weigh(person, schemes - {scheme}, officers=world.reach).verdict is not Verdict.DISCLOSE:
             yield scheme
 
 
-def run(officers: int, planted: int, strangers: int, seed: int, model: ErrorModel) -> dict[str, Any]:
-    """One measurement."""
+def run(
+    officers: int, planted: int, strangers: int, seed: int, model: ErrorModel, *, own_size: bool = False
+) -> dict[str, Any]:
+    """One measurement; `own_size`: as a federation of just these officers reckons, and not one of the whole country."""
     world = make_world(officers, planted, strangers, seed, model)
+    if own_size:
+        world.reach = officers_in_reach(officers, 1)
     records, applicants = keys_of(world.records, "record"), keys_of(world.applicants, "applicant")
     found = agreements(records, applicants)
     facts = measure(world, found)
@@ -215,11 +223,12 @@ def main() -> None:
     parser.add_argument("--strangers", type=int, default=500 if SHORT else 5_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", choices=("stated", "harsher"), default="stated")
+    parser.add_argument("--own-size", action="store_true", help="a federation of just these officers")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--short", action="store_true")
     args = parser.parse_args()
     model = {"stated": STATED, "harsher": HARSHER}[args.model]
-    facts = run(args.officers, args.planted, args.strangers, args.seed, model)
+    facts = run(args.officers, args.planted, args.strangers, args.seed, model, own_size=args.own_size)
     if args.json:
         print(json.dumps(facts, indent=1))
     else:

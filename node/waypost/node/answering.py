@@ -50,7 +50,7 @@ from waypost.node.store import (
     TokenHit,
 )
 from waypost.node.terms import OwnTerms
-from waypost.node.weighing import Verdict, weigh
+from waypost.node.weighing import Verdict, officers_in_reach, weigh
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError
@@ -104,7 +104,8 @@ def answer(store: Store, routed: check_pb2.RoutedQuery, *, own: Self, roster: Ro
         ruling = own.ruling(roster, today)
         if not store.replay.add(header.sender, header.message_id, header.expires_at_ms):
             return False  # rule 4
-        _put_out(store, query, hits, KeptQuery(routed.SerializeToString(), ()), ruling=ruling, own=own, now_ms=now_ms)
+        kept = KeptQuery(routed.SerializeToString(), ())
+        _put_out(store, query, hits, kept, roster, ruling=ruling, own=own, now_ms=now_ms)
     return True
 
 
@@ -122,15 +123,23 @@ def answer_again(
     query = open_query(routed, roster=roster, now_ms=now_ms)
     with store.writing():
         hits = store.tokens.lookup(query.tokens, roster.epoch)
-        _put_out(store, query, hits, kept, ruling=own.ruling(roster, today), own=own, now_ms=now_ms)
+        _put_out(store, query, hits, kept, roster, ruling=own.ruling(roster, today), own=own, now_ms=now_ms)
 
 
 def _put_out(
-    store: Store, query: Query, hits: list[TokenHit], kept: KeptQuery, *, ruling: Ruling, own: Self, now_ms: int
+    store: Store,
+    query: Query,
+    hits: list[TokenHit],
+    kept: KeptQuery,
+    roster: Roster,
+    *,
+    ruling: Ruling,
+    own: Self,
+    now_ms: int,
 ) -> None:
     """Rules 5 to 8."""
     header = query.request.header
-    decided = [_decide(officer, agreeing, query, ruling) for officer, agreeing in _group(store, hits)]
+    decided = _decide_all(store, hits, query, ruling, roster)
     body = check_pb2.AnswerBody(
         candidates=[each.candidate for each in decided if each.candidate is not None],
         records_as_of_ms=store.imports.last_change_ms(),
@@ -158,7 +167,7 @@ def answer_own(
     request, digest = check_pb2.CheckRequest.FromString(payload), hashlib.sha256(payload).digest()
     query = Query(request, digest, roster.active_member(own.ori), tuple(tokens))
     ruling = own.ruling(roster, today)
-    decided = [_decide(officer, agreeing, query, ruling) for officer, agreeing in _group(store, hits)]
+    decided = _decide_all(store, hits, query, ruling, roster)
     body = check_pb2.AnswerBody(
         candidates=[each.candidate for each in decided if each.candidate is not None],
         records_as_of_ms=store.imports.last_change_ms(),
@@ -221,8 +230,16 @@ class _Decided:
     candidate: check_pb2.Candidate | None
 
 
-def _decide(officer: Officer, agreeing: frozenset[str], query: Query, ruling: Ruling) -> _Decided:
-    verdict = weigh(officer.person, agreeing).verdict
+def _decide_all(store: Store, hits: list[TokenHit], query: Query, ruling: Ruling, roster: Roster) -> list[_Decided]:
+    officers = officers_in_reach(store.officers.ever_held(), len(roster.members))
+    weighed = [
+        (officer, agreeing, weigh(officer.person, agreeing, officers=officers).verdict)
+        for officer, agreeing in _group(store, hits)
+    ]
+    return [_decide(officer, agreeing, verdict, query, ruling) for officer, agreeing, verdict in weighed]
+
+
+def _decide(officer: Officer, agreeing: frozenset[str], verdict: Verdict, query: Query, ruling: Ruling) -> _Decided:
     if verdict is Verdict.NOTHING:
         return _Decided(officer.id, verdict, (), (), None)
     authorized = len(query.request.authorization_digest) == _DIGEST_BYTES

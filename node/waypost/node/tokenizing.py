@@ -32,7 +32,7 @@ from waypost.node.errors import Refused
 from waypost.node.keys import OFFICER_TOKENS_MAX, match_inputs
 from waypost.node.store import IndexedPerson, OfficerTokens, Store
 from waypost.protocol import limits, names
-from waypost.protocol.index_digest import bucket_digests, differing_buckets, index_digest
+from waypost.protocol.index_digest import bucket_digest, differing_buckets, index_digest
 from waypost.protocol.roster import Roster
 from waypost.v1 import hub_service_pb2, index_pb2, link_pb2
 
@@ -227,7 +227,7 @@ class Tokenizer:
         if len(verdict.bucket_digests) != limits.INDEX_BUCKETS:
             return 0
         theirs = tuple(verdict.bucket_digests)
-        ours = await threads.in_store(lambda: bucket_digests(store.tokens.registered(epoch)))
+        ours = await threads.in_store(lambda: _bucket_digests(store, epoch))
         buckets = differing_buckets(ours, theirs)
         listed = set(await self._hub.list_registered(epoch, buckets))
         held = await threads.in_store(
@@ -251,8 +251,13 @@ def _enter_epoch(store: Store, epoch: int) -> None:
         store.state.set(EPOCH_STATE, epoch)
 
 
+def _bucket_digests(store: Store, epoch: int) -> tuple[bytes, ...]:
+    """Bucket by bucket, so that memory does not grow with the tokens of a large agency."""
+    return tuple(bucket_digest(store.tokens.registered(epoch, bucket)) for bucket in range(limits.INDEX_BUCKETS))
+
+
 def _digest(store: Store, epoch: int) -> index_pb2.IndexDigest:
     with store.reading():
         complete = store.officers.dirty_count() == 0 and store.tokens.unregistered_count(epoch) == 0
-        digest = index_digest(bucket_digests(store.tokens.registered(epoch)))
+        digest = index_digest(_bucket_digests(store, epoch))
     return index_pb2.IndexDigest(epoch=epoch, digest=digest, complete=complete)

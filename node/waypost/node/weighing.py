@@ -3,12 +3,14 @@
 The holder knows nothing of the applicant but that. Each scheme says that certain fields agree; together they say how
 well each field does. Two questions follow (Fellegi and Sunter's, with the frequency of the record's own values):
 
-    strangers  = COUNTRY_OFFICERS x product over fields of P(a stranger agrees that well)
+    chance     = product over fields of P(a stranger agrees that well)
     likelihood = product over fields of P(the same person agrees just that well)
-    doubt      = strangers / likelihood
+    doubt      = officers x chance / likelihood
 
-1. A record whose doubt is below DOUBT_MAX is disclosed, so that false disclosures stay below 1 in 10,000 checks.
-2. Offered as a referral: fewer than REFERRAL_STRANGERS_MAX. Otherwise nothing, not even that there was a match.
+1. A record whose doubt is below DOUBT_MAX is disclosed, so that about 1 check in 10,000 discloses a stranger, however
+   large the federation is: `officers` grows with it (officers_in_reach).
+2. Offered as a referral: fewer than REFERRAL_STRANGERS_MAX strangers in the country agree that well. Otherwise nothing,
+   not even that there was a match.
 3. Where sounds and date agree, the markers no-middle and no-ssn say that the applicant gave none; without them, a
    middle name or SSN of the record that does not agree contradicts.
 4. An SSN or a certification number with one more field is enough, whatever else is wrong.
@@ -31,7 +33,10 @@ from waypost.node.persons import Person
 COUNTRY_OFFICERS: Final = 2_000_000
 """Serving officers of the United States (about 800,000) and former ones."""
 
-DOUBT_MAX: Final = 0.015
+OFFICERS_MIN: Final = 100_000
+"""The least number of officers that a doubt is reckoned with, be the federation as small as it may."""
+
+DOUBT_MAX: Final = 0.01
 """Doubt below which a record is disclosed. The average over names is far lower: see docs/matching.md."""
 
 REFERRAL_STRANGERS_MAX: Final = 2.0
@@ -50,7 +55,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What the holder decides: expected strangers in the country, the doubt, and the verdict."""
+    """What the holder decides: strangers to be expected in the country, the doubt, and the verdict."""
 
     expected_strangers: float
     doubt: float
@@ -123,8 +128,19 @@ class _Agreement:
     likelihood: float
 
 
-def weigh(record: Person, agreeing: Collection[str], table: NameTable | None = None) -> Weight:
-    """Weigh the schemes in which the record and an applicant agree."""
+def officers_in_reach(own: int, members: int) -> int:
+    """Officers among whom a stranger may be found: as many at each member as at this one, within what is sensible.
+
+    So each member takes an equal part in the false disclosures of all, whatever its size. `own` is the number of this
+    node's officers, `members` of the roster's members, which hub and trustee sign.
+    """
+    return min(max(own * members, OFFICERS_MIN), COUNTRY_OFFICERS)
+
+
+def weigh(
+    record: Person, agreeing: Collection[str], table: NameTable | None = None, *, officers: int = COUNTRY_OFFICERS
+) -> Weight:
+    """Weigh the schemes in which the record and an applicant agree, with so many officers in the federation's reach."""
     table = table or name_table()
     fields = [_FIELDS[scheme] for scheme in agreeing]
     others = {other for *_, other in fields}
@@ -138,7 +154,7 @@ def weigh(record: Person, agreeing: Collection[str], table: NameTable | None = N
     numbered = _numbers(others)
     strangers = COUNTRY_OFFICERS * math.prod(part.chance for part in parts) * numbered
     likelihood = 1.0 if numbered <= NUMBER else math.prod(part.likelihood for part in parts)
-    doubt = strangers / likelihood
+    doubt = strangers * officers / COUNTRY_OFFICERS / likelihood
     return Weight(strangers, doubt, _verdict(agreeing, strangers, doubt))
 
 

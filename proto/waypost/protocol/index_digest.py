@@ -13,7 +13,12 @@ def bucket_digests(tokens: Iterable[bytes]) -> tuple[bytes, ...]:
     buckets: list[list[bytes]] = [[] for _ in range(INDEX_BUCKETS)]
     for token in tokens:
         buckets[token[0]].append(token)
-    return tuple(hashlib.sha256(b"".join(sorted(set(bucket)))).digest() for bucket in buckets)
+    return tuple(bucket_digest(sorted(set(bucket))) for bucket in buckets)
+
+
+def bucket_digest(tokens: Iterable[bytes]) -> bytes:
+    """The digest of one bucket, from its tokens, ascending and distinct; 32 bytes."""
+    return hashlib.sha256(b"".join(tokens)).digest()
 
 
 def index_digest(buckets: tuple[bytes, ...]) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from waypost.node.keys import SCHEMES, match_inputs
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
-from waypost.node.weighing import Verdict, known_schemes, weigh
+from waypost.node.weighing import COUNTRY_OFFICERS, OFFICERS_MIN, Verdict, known_schemes, officers_in_reach, weigh
 
 BORN = PartialDate(1988, 3, 14)
 RARE = Person((PersonName("Delacroix", "Katherine", "Anne"),), BORN)
@@ -40,6 +40,21 @@ def test_a_misspelt_rare_name_is_disclosed(name: PersonName) -> None:
 
 def test_a_common_name_and_date_alone_are_a_referral() -> None:
     assert verdict(COMMON, COMMON) is Verdict.REFERRAL
+
+
+def test_the_fewer_officers_a_federation_has_the_less_it_takes_to_tell_them_apart() -> None:
+    agreeing = {key.scheme for key in match_inputs(COMMON, side="record")}
+    few, many = (weigh(COMMON, agreeing, officers=officers) for officers in (OFFICERS_MIN, COUNTRY_OFFICERS))
+    assert (few.verdict, many.verdict) == (Verdict.DISCLOSE, Verdict.REFERRAL)
+    assert many.doubt == pytest.approx(few.doubt * COUNTRY_OFFICERS / OFFICERS_MIN)
+
+
+@pytest.mark.parametrize(
+    ("own", "members", "reached"),
+    [(0, 1, OFFICERS_MIN), (40, 6, OFFICERS_MIN), (36_000, 6, 216_000), (36_000, 18_000, COUNTRY_OFFICERS)],
+)
+def test_officers_in_reach_are_as_many_at_each_member_within_bounds(own: int, members: int, reached: int) -> None:
+    assert officers_in_reach(own, members) == reached
 
 
 def test_a_common_name_with_its_middle_name_is_disclosed() -> None:

@@ -9,7 +9,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waypost.protocol.index_digest import bucket_digests, differing_buckets, index_digest
+from waypost.protocol.index_digest import bucket_digest, bucket_digests, differing_buckets, index_digest
 
 TOKENS = [os.urandom(16) for _ in range(2000)]
 
@@ -32,6 +32,7 @@ def test_one_token_more_differs_in_exactly_its_own_bucket(tokens: set[bytes], ex
 def test_the_digest_is_what_the_protocol_text_says() -> None:
     low, high = b"\x00" + bytes(15), b"\x00" + b"\xff" * 15
     buckets = bucket_digests([high, low])
+    assert buckets[0] == bucket_digest([low, high])
     assert buckets[0] == hashlib.sha256(low + high).digest()
     assert buckets[1] == hashlib.sha256(b"").digest()
     assert index_digest(buckets) == hashlib.sha256(b"".join(buckets)).digest()

@@ -1,7 +1,8 @@
 """`waypost-node check --batch`: a whole academy class or department, resumable.
 
-Every row becomes a check of its own, named by the file's digest and the row. Running the same file again goes on where
-it stopped: a row that was asked is not asked again.
+Every row becomes a check of its own, named by the file's digest and the row. Running the same file again under the same
+authorization goes on where it stopped: a row that was asked within RESUME_MS is not asked again. After that, or under
+another authorization, it is a new screening.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ ROWS_MAX: Final = 50_000
 STALL_S: Final = 120.0
 """Without any change for this long, what is missing counts as pending."""
 
+RESUME_MS: Final = 2 * 86_400_000
+"""Milliseconds within which the same file again goes on with its checks, rather than asking anew."""
+
 _REQUIRED: Final = ("family_name", "given_name")
 _OPTIONAL: Final = (
     *("middle_name", "suffix", "other_names", "date_of_birth", "ssn"),
@@ -49,7 +53,10 @@ _POLL_S: Final = 0.2
 def run_batch(store: Store, path: Path, why: Why, *, as_json: bool) -> None:
     """Ask every row of a file, wait for the answers, and print one line per applicant."""
     digest, rows = read_applicants(path)
-    done = _queue(store, rows, digest, why)
+    earlier = asked_before(store, digest, why, time.time_ns() // 1_000_000)
+    if earlier:
+        Console(stderr=True).print(f"{len(earlier)} of {len(rows)} applicants were asked before: the rest now.")
+    done = _queue(store, rows, earlier, digest, why)
     results = _wait(store, done, quiet=as_json)
     if as_json:
         for row in sorted(results):
@@ -93,13 +100,23 @@ def read_applicants(path: Path) -> tuple[str, dict[int, Person]]:
     return hashlib.sha256(data).hexdigest()[:32], people
 
 
-def _queue(store: Store, people: dict[int, Person], digest: str, why: Why) -> dict[int, bytes]:
-    """Queue what was not asked yet; the check's id of every row."""
+def asked_before(store: Store, digest: str, why: Why, now_ms: int) -> dict[int, bytes]:
+    """The checks of this file that are to be gone on with, by row."""
     known: dict[int, bytes] = {}
     for check in store.checks.newest(10 * ROWS_MAX):
+        if check.created_at_ms < now_ms - RESUME_MS:
+            break
         inquiry = inquiry_from_json(check.request_json)
-        if inquiry.batch == digest and inquiry.purpose == why.purpose and check.state != asking.FAILED:
+        asked = (inquiry.batch, inquiry.purpose, inquiry.authorization_digest, inquiry.authorization_reference)
+        same = asked == (digest, why.purpose, why.digest, why.reference)
+        if same and check.state != asking.FAILED:
             known[inquiry.row] = check.id
+    return known
+
+
+def _queue(store: Store, people: dict[int, Person], known: dict[int, bytes], digest: str, why: Why) -> dict[int, bytes]:
+    """Queue what was not asked yet; the check's id of every row."""
+    known = dict(known)
     now_ms = time.time_ns() // 1_000_000
     with store.writing():
         for row, person in people.items():

@@ -164,6 +164,10 @@ class OfficerRepository:
         """How many persons there are."""
         return self._db.number(f"SELECT count(*) FROM officers WHERE {_STANDING}")
 
+    def ever_held(self) -> int:
+        """How many persons were ever held: never fewer than there are, and known at once."""
+        return self._db.number("SELECT coalesce(max(id), 0) FROM officers")
+
     def standing(self, after: int, limit: int) -> list[int]:
         """Ids of persons in ascending order, at most `limit`, from the one after that id."""
         sql = f"SELECT id FROM officers WHERE id > ? AND {_STANDING} ORDER BY id LIMIT ?"
@@ -216,7 +220,7 @@ class OfficerRepository:
     def add(self, officers: Iterable[tuple[str, Person]], import_id: int) -> dict[str, int]:
         """Add officers (officer_key, details) that are not held yet; their ids by officer_key."""
         with self._db.writing():
-            first = self._db.number("SELECT coalesce(max(id), 0) + 1 FROM officers")
+            first = self.ever_held() + 1
             new = [(first + offset, key, person) for offset, (key, person) in enumerate(officers)]
             self._db.run_many(
                 "INSERT INTO officers (id, officer_key, date_of_birth, ssn_box, digest, person_version, import_id) "
