@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import tracemalloc
 import zipfile
@@ -295,6 +296,7 @@ def test_attack_json_that_is_no_table_is_refused_in_words(data: bytes) -> None:
         (b"id,name\n1," + b"x" * 10_000_000 + b"\n", "characters in line 2"),
         (b"x" * (LINE_CHARS_MAX * 3), "characters in line 1"),
     ],
+    ids=itertools.count(),  # packed files bear the time of their making
 )
 def test_attack_a_broken_or_hostile_file_is_refused_in_words(data: bytes, said: str) -> None:
     with pytest.raises(IntakeError, match=said) as refused:
