@@ -121,10 +121,11 @@ def test_attack_reading_everything_that_hub_and_trustee_hold_shows_no_members_co
     answer_all(federation, members, facts["round"])
     wait_state(federation, facts["round"], "done")
     true_totals = tuple(sum(each.trained[place] for each in members) for place in (0, 1))
-    secrets = [each.trained for each in members] + [true_totals]
     assert all(ANY_VECTOR.search(pack(each.trained)) for each in members)
     result = result_of(federation, facts["round"])
     noisy = tuple(cell.total for cell in result.cells)
+    hidden_totals = tuple(total for total in true_totals if total not in noisy)  # noise is zero now and then
+    secrets = [each.trained for each in members] + [hidden_totals]
     for party in ("hub", "trustee"):
         held = b"".join(path.read_bytes() for path in (federation.folder / party).rglob("*") if path.is_file())
         held += (federation.folder / f"{party}.log").read_bytes()
@@ -132,7 +133,7 @@ def test_attack_reading_everything_that_hub_and_trustee_hold_shows_no_members_co
         memory = memory_of(federation.hub if party == "hub" else federation.trustee)
         assert (b"officers-trained" in memory) or party == "trustee"  # the search itself works
         assert not ANY_VECTOR.search(memory), party
-        assert struct.pack("<QQ", *true_totals) not in memory, party
+        assert struct.pack("<QQ", *true_totals) not in memory or noisy == true_totals, party
         if party == "hub":
             assert traces(held, noisy)  # the search itself works: the noisy total is there
     wire = b"".join(seen.data for seen in list(federation.trustee_relay.seen))
