@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.parties.member import Member
 from tests.parties.relay import Call, RefusedByRelay, frame_rule
 
 from waypost.crypto.envelope import SigningKey, countersign, parse_envelope, sign
+from waypost.crypto.sealing import SealingContext, seal
 from waypost.crypto.split_oprf import HalfKey, evaluate_half
 from waypost.node import asking
 from waypost.protocol import names
@@ -331,6 +332,58 @@ def test_attack_a_later_receipt_forgets_who_matched(world: World, withheld: With
     del receipt.responses[:]
     forged = sign(names.RECEIPT, receipt.SerializeToString(), world.federation.hub_key)
     not_taken(world, withheld, forged, "forgets-a-member")
+
+
+def _says_pending_again(part: check_pb2.Response) -> None:
+    part.state = check_pb2.RESPONSE_STATE_PENDING
+    part.answer_digest = b""
+
+
+def _says_refused(part: check_pb2.Response) -> None:
+    part.state, part.reason = check_pb2.RESPONSE_STATE_REFUSED, "holds-nothing"
+    part.answer_digest = b""
+
+
+def _names_another_answer(part: check_pb2.Response) -> None:
+    part.answer_digest = bytes(32)
+
+
+def _names_no_answer(part: check_pb2.Response) -> None:
+    part.answer_digest = b""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_says_pending_again, "goes-back"),
+        (_says_refused, "goes-back"),
+        (_names_another_answer, "goes-back"),
+        (_names_no_answer, "malformed"),
+    ],
+)
+def test_attack_a_later_receipt_takes_back_that_a_member_answered(
+    spoil: Callable[[check_pb2.Response], None], reason: str, world: World, withheld: Withheld
+) -> None:
+    """Or has it have refused, so that its answer need never come."""
+    receipt = check_pb2.Receipt.FromString(withheld.receipt.payload)
+    receipt.sequence += 1
+    (part,) = receipt.responses
+    spoil(part)
+    forged = sign(names.RECEIPT, receipt.SerializeToString(), world.federation.hub_key)
+    not_taken(world, withheld, forged, reason)
+
+
+def test_attack_hub_and_holder_put_another_answer_in_the_place_of_the_one_the_receipt_names(
+    world: World, withheld: Withheld
+) -> None:
+    request = world.asker.result(withheld.check_id).check.envelope
+    assert request is not None
+    content = check_pb2.CheckRequest.FromString(parse_envelope(request).payload)
+    context = SealingContext(names.SEAL_ANSWER, world.holder.ori, world.asker.ori, withheld.check_id)
+    answer = check_pb2.Answer.FromString(withheld.answer.payload)
+    answer.sealed_body = seal(check_pb2.AnswerBody().SerializeToString(), content.answer_public_key, context)
+    forged = sign(names.ANSWER, answer.SerializeToString(), world.holder.signing)
+    not_taken(world, withheld, forged, "another-answer")
 
 
 def test_attack_the_hub_drops_an_answer_and_the_check_stays_pending_never_clear(

@@ -175,7 +175,7 @@ class World:
         )
         self.asker.store.checks.update(ready)
         submitted = asking.submission(ready)
-        receipt = self.receipt(check.id, submitted.request.payload)
+        receipt = self.receipt(submitted.request.payload)
         asking.take_receipt(self.asker.store, receipt, own=asking.Asker(ASKER, self.hub.public), now_ms=self.now_ms)
         return check_pb2.RoutedQuery(
             request=countersign(submitted.request, self.hub),
@@ -183,23 +183,23 @@ class World:
         )
 
     def receipt(
-        self,
-        check_id: bytes,
-        payload: bytes,
-        *,
-        sequence: int = 1,
-        state: check_pb2.ResponseState.ValueType = check_pb2.RESPONSE_STATE_PENDING,
+        self, request: bytes, *, sequence: int = 1, answer: envelope_pb2.Envelope | None = None
     ) -> envelope_pb2.Envelope:
-        """The hub's receipt for a request of the asker's: the owner matched, and stands so."""
+        """The hub's receipt for a request of the asker's: the owner matched, and has given that answer or none yet."""
         header = new_header(sender="hub", audience=ASKER, now_ms=self.now_ms, lifetime_ms=limits.RECEIPT_LIFETIME_MS)
+        check = check_pb2.CheckRequest.FromString(request)
+        part = check_pb2.Response(ori=OWNER, state=check_pb2.RESPONSE_STATE_PENDING)
+        if answer is not None:
+            part.state = check_pb2.RESPONSE_STATE_ANSWERED
+            part.answer_digest = hashlib.sha256(answer.payload).digest()
         receipt = check_pb2.Receipt(
             header=header_to_proto(header),
-            check_id=check_id,
-            request_digest=hashlib.sha256(payload).digest(),
+            check_id=check.header.message_id,
+            request_digest=hashlib.sha256(request).digest(),
             roster_version=1,
-            accepted_at_ms=self.now_ms,
+            accepted_at_ms=check.header.issued_at_ms,
             coverage=check_pb2.Coverage(members=1, current=1),
-            responses=[check_pb2.Response(ori=OWNER, state=state)],
+            responses=[part],
             sequence=sequence,
         )
         return sign(names.RECEIPT, receipt.SerializeToString(), self.hub)

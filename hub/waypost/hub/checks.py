@@ -10,6 +10,9 @@ Who matched a check is kept no longer than delivery needs:
 States of a part:
 
     pending --answer--> answered        pending --node refuses--> refused        pending --check expires--> expired
+
+4. A part changes once, and an answered part always names its answer's digest: receipts only go forward, whichever
+   replica signs them.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from waypost.crypto.envelope import SigningKey
 from waypost.hub import mailbox, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
+from waypost.hub.errors import Refused
 from waypost.hub.limits import EXPIRED_PER_ROUND_MAX
 from waypost.hub.mailbox import MailKind
 from waypost.hub.receipts import CheckState, Response, make_receipt
@@ -80,19 +84,24 @@ def is_pending(connection: Connection, check_id: bytes, ori: str) -> bool:
 
 
 def set_response(connection: Connection, held: CheckState, response: Response, *, key: SigningKey, now_ms: int) -> None:
-    _store_response(connection, held.check_id, response)
+    """End a member's part, and mail the receipt that tells it; Refused when it is over already (rule 4)."""
+    if not _end_part(connection, held.check_id, response):
+        raise Refused("answered-before", "this member's part in the check is over")
     table = schema.checks
     connection.execute(update(table).where(table.c.check_id == held.check_id).values(pending=table.c.pending - 1))
     _next_receipt(connection, held, key, now_ms)
 
 
-def _store_response(connection: Connection, check_id: bytes, response: Response) -> None:
+def _end_part(connection: Connection, check_id: bytes, response: Response) -> bool:
+    """Rule 4: whether the part was pending until now."""
     table = schema.responses
-    connection.execute(
+    here = (table.c.check_id == check_id, table.c.ori == response.ori)
+    ended = connection.execute(
         update(table)
-        .where(table.c.check_id == check_id, table.c.ori == response.ori)
+        .where(*here, table.c.state == check_pb2.RESPONSE_STATE_PENDING)
         .values(state=response.state, answer_digest=response.answer_digest, reason=response.reason)
     )
+    return ended.rowcount == 1
 
 
 def _next_receipt(connection: Connection, held: CheckState, key: SigningKey, now_ms: int) -> None:
@@ -130,7 +139,7 @@ def expire_checks(connection: Connection, *, key: SigningKey, now_ms: int) -> fr
         for response in responses_of(connection, check_id):
             if response.state == check_pb2.RESPONSE_STATE_PENDING:
                 late = Response(response.ori, check_pb2.RESPONSE_STATE_EXPIRED, b"", "expired")
-                _store_response(connection, check_id, late)
+                _end_part(connection, check_id, late)
         connection.execute(update(table).where(table.c.check_id == check_id).values(pending=0))
         _next_receipt(connection, held, key, now_ms)
         add_audit(connection, now_ms, Event.CHECK_EXPIRED, held.asker, held.request_digest.hex())

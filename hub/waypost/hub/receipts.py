@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from waypost.crypto.envelope import SigningKey, sign
 from waypost.crypto.freshness import header_to_proto, new_header
+from waypost.hub.errors import Refused
 from waypost.protocol import limits, names
 from waypost.protocol.roster import Roster
 from waypost.v1 import check_pb2, envelope_pb2, roster_pb2
 
+_DIGEST_BYTES: Final = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One matched member's part in a check."""
+    """One matched member's part in a check: an answered part, and no other, names the 32-byte digest of its answer."""
 
     ori: str
     state: int
     answer_digest: bytes
     reason: str
+
+    def __post_init__(self) -> None:
+        digest_bytes = _DIGEST_BYTES if self.state == check_pb2.RESPONSE_STATE_ANSWERED else 0
+        if len(self.answer_digest) != digest_bytes:
+            raise Refused("malformed", "a part names its answer's digest when it is answered, and only then")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ States of a check, as docs/protocol.md draws them:
     failed     refused for good; `reason` says why
 
 1. A request is stored before it is submitted; after a crash the same bytes are submitted again.
-2. A receipt counts when the hub signed it for this node, for this check and this request's digest, and its sequence is
-   higher than that of the one held. One that no longer names a member whom the one held named is refused: who matched
-   cannot come to look as if he had not.
+2. A receipt counts when the hub signed it for this node, for this check and this request's digest, its sequence is
+   higher than that of the one held, and it only adds to what that one said (receipts.py).
 3. An answer counts when a member that the receipt names as matched signed it for this node, for this check and this
-   request's digest, and it opens with the check's one-time key in that member's context.
+   request's digest, and it opens with the check's one-time key in that member's context. Once the receipt says that
+   this member answered, only the answer that it names counts.
 4. What does not count is refused with an audit entry and changes nothing. A member that never answers stays pending.
 5. When a check is over and every answer that the receipt names has arrived, its one-time key is forgotten.
 """
@@ -38,6 +38,7 @@ from waypost.node.applicants import PURPOSES, Inquiry
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
 from waypost.node.keys import match_inputs
+from waypost.node.receipts import require_digest, require_next
 from waypost.node.store import AuditEntry, Store, StoredAnswer, StoredCheck
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import commit
@@ -171,8 +172,7 @@ def _take_receipt(store: Store, envelope: envelope_pb2.Envelope, own: Asker, now
             raise Refused("wrong-digest", "the receipt is for another request")
         if receipt.sequence <= check.receipt_sequence:
             return None
-        if matched_oris(check) - {response.ori for response in receipt.responses}:
-            raise Refused("forgets-a-member", "the receipt no longer names a member that had matched")
+        require_next(receipt, receipt_of(check), store.checks.answers(check.id))
         state = _state_of(receipt)
         store.checks.update(
             replace(
@@ -215,9 +215,12 @@ def _take_answer(
             raise Refused("no-such-check", "the answer is for no check of this node")
         if answer.request_digest != _digest(check):
             raise Refused("wrong-digest", "the answer is for another request")
-        if sender.ori not in matched_oris(check):
+        part = parts_of(check).get(sender.ori)
+        if part is None:
             raise Refused("not-asked", "the answer is of a member that the receipt does not name")
         body = _open(check, answer, sender.ori, own.ori)
+        if part.state == check_pb2.RESPONSE_STATE_ANSWERED:
+            require_digest(part.answer_digest, hashlib.sha256(verified.payload).digest())
         store.checks.add_answer(StoredAnswer(check.id, sender.ori, body, envelope.SerializeToString(), now_ms))
         _forget_key_when_over(store, check.id)
     return check.id
@@ -250,10 +253,10 @@ def receipt_of(check: StoredCheck) -> check_pb2.Receipt | None:
     return None if check.receipt is None else check_pb2.Receipt.FromString(parse_envelope(check.receipt).payload)
 
 
-def matched_oris(check: StoredCheck) -> frozenset[str]:
-    """Members that the newest receipt names."""
+def parts_of(check: StoredCheck) -> dict[str, check_pb2.Response]:
+    """How the members that matched stand by the newest receipt."""
     receipt = receipt_of(check)
-    return frozenset(response.ori for response in receipt.responses) if receipt is not None else frozenset()
+    return {response.ori: response for response in receipt.responses} if receipt is not None else {}
 
 
 def _digest(check: StoredCheck) -> bytes:

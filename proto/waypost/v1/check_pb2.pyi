@@ -410,7 +410,7 @@ class Response(_message.Message):
     state: Global___ResponseState.ValueType
     """How it stands."""
     answer_digest: _builtins.bytes
-    """SHA-256 of the answer's payload bytes, once there is one; 32 bytes."""
+    """SHA-256 of the answer's payload bytes, 32 bytes when it answered; empty otherwise."""
     reason: _builtins.str
     """Why a node refused; one of the audit reasons."""
     def __init__(
@@ -464,7 +464,9 @@ Global___Coverage: _TypeAlias = Coverage  # noqa: Y015
 @_typing.final
 class Receipt(_message.Message):
     """The payload of a receipt: type "application/vnd.waypost.receipt.v1+protobuf", signed by the hub, audience the asking
-    ORI. Sent when a check is accepted and again whenever a response changes.
+    ORI. Sent when a check is accepted and again whenever a response changes. A receipt MUST only add to the one before it:
+    all but header, responses and sequence stay as they were, the responses name the same members, and one that is not
+    pending stays as it is. The asking node refuses any other.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

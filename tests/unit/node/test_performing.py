@@ -17,7 +17,7 @@ from waypost.node.audit import Event
 from waypost.node.errors import LinkError, Refused
 from waypost.node.performing import Performing
 from waypost.node.store import StoredCheck
-from waypost.v1 import check_pb2, envelope_pb2, hub_service_pb2
+from waypost.v1 import envelope_pb2, hub_service_pb2
 
 
 class Hub:
@@ -32,8 +32,7 @@ class Hub:
         self.submitted.append(request.SerializeToString())
         if self.says:
             raise self.says.pop(0)
-        check = check_pb2.CheckRequest.FromString(request.request.payload)
-        return self.world.receipt(check.header.message_id, request.request.payload)
+        return self.world.receipt(request.request.payload)
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ async def test_rule_2_attack_a_late_refusal_sets_back_a_check_whose_receipt_came
 
     class Late(Hub):
         async def submit_check(self, request: hub_service_pb2.SubmitCheckRequest) -> envelope_pb2.Envelope:
-            receipt = world.receipt(check.id, request.request.payload)
+            receipt = world.receipt(request.request.payload)
             own = asking.Asker(ASKER, world.hub.public)
             asking.take_receipt(world.asker.store, receipt, own=own, now_ms=world.now_ms)
             return await super().submit_check(request)

@@ -54,9 +54,8 @@ def check_id_of(routed: check_pb2.RoutedQuery) -> bytes:
     return check_pb2.CheckRequest.FromString(routed.request.payload).header.message_id
 
 
-def second_receipt(world: World, routed: check_pb2.RoutedQuery) -> envelope_pb2.Envelope:
-    answered = check_pb2.RESPONSE_STATE_ANSWERED
-    return world.receipt(check_id_of(routed), routed.request.payload, sequence=2, state=answered)
+def second_receipt(world: World, routed: check_pb2.RoutedQuery, answer: envelope_pb2.Envelope) -> envelope_pb2.Envelope:
+    return world.receipt(routed.request.payload, sequence=2, answer=answer)
 
 
 def damage(world: World, sql: str) -> None:
@@ -123,7 +122,7 @@ async def test_rule_2_mail_that_comes_while_the_store_is_busy_waits_in_order_and
         taking = Postal(node)
         with busy(world.asker):
             await taking.take_mail(mail(1, answer))
-            await taking.take_mail(mail(2, second_receipt(world, routed)))
+            await taking.take_mail(mail(2, second_receipt(world, routed, answer)))
             await taking.try_again()
         assert sent(link) == []
         assert world.asker.store.checks.answers(check_id_of(routed)) == []
@@ -213,7 +212,7 @@ async def test_rule_3_a_message_that_the_program_fails_on_is_set_aside_and_taken
         await taking.take_mail(mail(1, answer))
         damage(world, "DROP TRIGGER IF EXISTS faulty")
         world.asker.store.checks.update(before)
-        await taking.take_mail(mail(2, second_receipt(world, routed)))
+        await taking.take_mail(mail(2, second_receipt(world, routed, answer)))
         assert acknowledged(sent(link)) == {1: FAULT, 2: ""}
         (piece,) = world.asker.store.aside.all()
         assert (piece.kind, piece.due) == ("answer", False)

@@ -43,9 +43,9 @@ def test_rule_2_attack_a_one_time_key_of_a_finished_check_is_found_in_the_file_o
     )
     own = asking.Asker(world.asker.ori, world.hub.public)
     (answer,) = world.owner.store.outbox.waiting(1)
-    asking.take_answer(store, parse_envelope(answer.envelope), own=own, roster=world.roster(), now_ms=world.now_ms)
-    answered = check_pb2.RESPONSE_STATE_ANSWERED
-    receipt = world.receipt(check_id, routed.request.payload, sequence=2, state=answered)
+    envelope = parse_envelope(answer.envelope)
+    asking.take_answer(store, envelope, own=own, roster=world.roster(), now_ms=world.now_ms)
+    receipt = world.receipt(routed.request.payload, sequence=2, answer=envelope)
     asking.take_receipt(store, receipt, own=own, now_ms=world.now_ms)
     check = store.checks.get(check_id)
     assert check is not None

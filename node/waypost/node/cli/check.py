@@ -186,7 +186,7 @@ def _wait(store: Store, check_id: bytes, wait_s: float, *, quiet: bool) -> Resul
     with Console(stderr=True, quiet=quiet).status("asking the hub …") as status:
         while True:
             result = load(store, check_id)
-            responses = len(asking.matched_oris(result.check))
+            responses = len(asking.parts_of(result.check))
             if result.check.state == asking.FAILED or result.complete or time.monotonic() > deadline:
                 return result
             if result.coverage is not None:
