@@ -50,16 +50,11 @@ def test_what_cannot_be_asked_is_told_with_a_reason(federation: Federation) -> N
     assert "no schedule 7" in failed(federation, "unschedule", "7")
 
 
-def test_a_federation_without_enough_members_cannot_count(federation: Federation) -> None:
-    asked = json.loads(federation.do_hub("round", "start", "records", "--period", "2026Q3", "--json"))
-
-    def over() -> bool:
-        (line,) = federation.do_hub("round", "list", "--json").splitlines()
-        return bool(json.loads(line)["state"] == "failed")
-
-    wait_until(over, "the round is not over")
-    shown = json.loads(federation.do_hub("round", "show", asked["round"], "--json"))
-    assert (shown["state"], shown["reason"]) == ("failed", "too-small-cohort")
+def test_a_federation_without_enough_members_says_so_at_once_and_logs_it(federation: Federation) -> None:
+    with federation.audited("hub", "round-refused"):
+        told = failed(federation, "start", "records", "--period", "2026Q3")
+    assert "0 members could answer, and a round needs 10" in told
+    assert federation.do_hub("round", "list") == ""
 
 
 def test_schedules_are_made_listed_and_ended(federation: Federation) -> None:

@@ -37,6 +37,7 @@ class Event(StrEnum):
     CHECK_EXPIRED = "check-expired"
     CHECK_FORGOTTEN = "check-forgotten"
     ROUND_ASKED = "round-asked"
+    ROUND_REPEATED = "round-repeated"
     ROUND_OPENED = "round-opened"
     ROUND_ANSWERED = "round-answered"
     ROUND_DECLINED = "round-declined"
@@ -89,13 +90,15 @@ MEANING: dict[Event, str] = {
     Event.CHECKPOINT_REFUSED: "The trustee refused a checkpoint of the transparency log; detail: the reason.",
     Event.CALL_MALFORMED: "Bytes that are no message were refused; subject: the caller; detail: the method.",
     Event.ROUND_ASKED: "A round was asked; subject: its id; detail: measure, period and states.",
+    Event.ROUND_REPEATED: "A question was asked again, and no second draw made; subject: the round that answers it; "
+    "detail: measure, period and states.",
     Event.ROUND_OPENED: "A round with both signatures was left in mailboxes; subject: its id; detail: how many.",
     Event.ROUND_ANSWERED: "A member gave its sealed shares; subject: the member; detail: the round.",
     Event.ROUND_DECLINED: "A member takes no part in a round; subject: the member; detail: the round.",
     Event.ROUND_LEFT_OUT: "Hub and trustee left members out of a round; subject: the round; detail: whom.",
     Event.ROUND_DONE: "A result bears both signatures; subject: the round; detail: measure, period and states.",
     Event.ROUND_FAILED: "A round came to nothing; subject: its id; detail: the reason.",
-    Event.ROUND_REFUSED: "A schedule's round could not be asked; subject: the schedule; detail: what and why.",
+    Event.ROUND_REFUSED: "A round could not be asked; subject: the schedule, if one asked; detail: what and why.",
     Event.ROUND_SCHEDULED: "The operator made a schedule; subject: its number; detail: measure, span and times.",
     Event.ROUND_UNSCHEDULED: "The operator ended a schedule; subject: its number.",
     Event.CALLER_REFUSED: "A call without a valid member's certificate; subject: the name in it.",

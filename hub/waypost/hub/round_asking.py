@@ -1,10 +1,13 @@
 """Asking for a round: by the operator, or by a schedule.
 
-1. Measure and period are the catalogue's; the period is over; states are states that the roster has members in.
+1. Measure and period are the catalogue's; the period is over; states are states that the roster has members in, and
+   together they have at least the minimum of members.
 2. A question has one answer: when the same measure, period and states were asked before and did not fail, that round is
-   the answer, done or on its way. No second draw of noise is ever made for it.
-3. The hub's own privacy ledger can pay it in every state concerned (the trustee keeps another).
+   the answer, done or on its way. No second draw of noise is ever made for it, and the audit shows who asks again.
+3. The hub's own privacy ledger can pay it in every state concerned (the trustee keeps another). The loss is booked with
+   the question, so that many questions at once cannot spend together what each alone may.
 4. A schedule asks on the newest period of its span that is over, at the times of a cron line (UTC).
+5. A question that is refused leaves an audit entry, whoever asks.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from waypost.hub.errors import Refused, SettingsError
 from waypost.hub.limits import ROUND_RHO_MILLIONTHS_PER_YEAR
 from waypost.hub.rounds import HeldRound, RoundState
 from waypost.protocol import limits
+from waypost.protocol.errors import ProtocolError
 from waypost.protocol.measures import measure
 from waypost.protocol.periods import Span, last_ended, parse_period
 from waypost.protocol.roster import Roster
@@ -31,6 +35,7 @@ from waypost.protocol.rounds import cohort, states_of
 
 _SCHEDULES: Final = round_schema.round_schedules
 _ID_BYTES: Final = 16
+_ASKED_CHARS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,10 @@ class Question:
 
 
 def ask(connection: Connection, question: Question, period: str, roster: Roster, now_ms: int) -> tuple[HeldRound, bool]:
-    """The round that answers a question, and whether it is a new one (rules 1 to 3); Refused or ProtocolError."""
+    """The round that answers a question, and whether it is a new one (rules 1 to 3); Refused or ProtocolError.
+
+    What it raises is for `log_refusal`, in a transaction that is kept.
+    """
     wanted = parse_period(period)
     states = tuple(sorted(set(question.states)))
     measure(question.measure)
@@ -52,6 +60,7 @@ def ask(connection: Connection, question: Question, period: str, roster: Roster,
         raise Refused("period-not-over", f"the period {period} is not over yet", hint="ask when it is")
     before = _asked_before(connection, question.measure, period, states)
     if before is not None:
+        add_audit(connection, now_ms, Event.ROUND_REPEATED, before.round_id.hex(), before.question)
         return before, False
     concerned = _concerned(states, roster)
     _require_bounds(question)
@@ -66,8 +75,16 @@ def ask(connection: Connection, question: Question, period: str, roster: Roster,
         asked_at_ms=now_ms,
         changed_at_ms=now_ms,
     )
-    rounds.add(connection, held)
+    rounds.add(connection, held, concerned, year=year_of(now_ms))
     return held, True
+
+
+def log_refusal(
+    connection: Connection, subject: str, question: Question, period: str, reason: str, now_ms: int
+) -> None:
+    """Enter that a question was refused (rule 5); `subject` is the schedule's number, or empty for the operator."""
+    asked = " ".join((question.measure, period, *question.states))[:_ASKED_CHARS_MAX]
+    add_audit(connection, now_ms, Event.ROUND_REFUSED, subject, f"{asked}: {reason}")
 
 
 def today(now_ms: int) -> date:
@@ -76,10 +93,18 @@ def today(now_ms: int) -> date:
 
 
 def _concerned(states: tuple[str, ...], roster: Roster) -> frozenset[str]:
-    held = states_of(roster, cohort(roster, states))
+    """The states that a question costs (rule 1)."""
+    members = cohort(roster, states)
+    held = states_of(roster, members)
     unknown = sorted(set(states) - held)
     if unknown:
         raise Refused("unknown-state", f"no member of {unknown[0]} could answer", hint="see: waypost-hub members")
+    if len(members) < limits.MINIMUM_COHORT:
+        raise Refused(
+            "too-small-cohort",
+            f"{len(members)} members could answer, and a round needs {limits.MINIMUM_COHORT}",
+            hint="ask more states together" if states else "ask when more agencies have joined",
+        )
     return held
 
 
@@ -91,7 +116,7 @@ def _require_bounds(question: Question) -> None:
 
 
 def _require_budget(connection: Connection, states: frozenset[str], rho_millionths: int, now_ms: int) -> None:
-    """Rule 3. Rounds that are asked and not yet proposed are counted when they are."""
+    """Rule 3."""
     lost = rounds.losses(connection, year_of(now_ms))
     for state in sorted(states):
         if lost.get(state, 0) + rho_millionths > ROUND_RHO_MILLIONTHS_PER_YEAR:
@@ -187,7 +212,6 @@ def ask_due(connection: Connection, roster: Roster, now_ms: int) -> int:
         period = last_ended(schedule.span, today(now_ms)).text
         try:
             ask(connection, schedule.question, period, roster, now_ms)
-        except Refused as refusal:
-            detail = f"{schedule.question.measure} {period}: {refusal.reason}"
-            add_audit(connection, now_ms, Event.ROUND_REFUSED, str(schedule.number), detail)
+        except (Refused, ProtocolError) as refusal:  # also a measure that an upgrade took out of the catalogue
+            log_refusal(connection, str(schedule.number), schedule.question, period, refusal.reason, now_ms)
     return len(due)

@@ -10,7 +10,8 @@
    changes the row only from the state it was taken in.
 2. A half of a total is stored, and leaves, with the noise in. A hub that dies while it adds up adds up anew.
 3. When a round is done or failed, the shares are deleted and its sealing key is destroyed: no share is used twice.
-4. Losses are booked when a round is proposed, and taken back only if it fails before it was closed.
+4. Losses are booked when a round is asked, anew when it is proposed (the roster may have changed), and taken back only
+   if it fails before it was closed.
 """
 
 from __future__ import annotations
@@ -135,9 +136,10 @@ def find(connection: Connection, prefix: str) -> list[HeldRound]:
     return [held for held in found if held is not None]
 
 
-def add(connection: Connection, held: HeldRound) -> None:
-    """Enter a round that was asked."""
+def add(connection: Connection, held: HeldRound, states: Iterable[str], *, year: int) -> None:
+    """Enter a round that was asked, and what it costs each of these states (rule 4)."""
     connection.execute(insert(_ROUNDS).values(**_values(held)))
+    _book(connection, held, states, year)
     add_audit(connection, held.asked_at_ms, Event.ROUND_ASKED, held.round_id.hex(), held.question)
 
 
@@ -158,20 +160,18 @@ def propose(
     year: int,
     now_ms: int,
 ) -> None:
-    """Keep the round as it was made, with its cohort, and book its losses (rules 1 and 4)."""
+    """Keep the round as it was made, with its cohort and its losses (rules 1 and 4)."""
     asked = parse_round(envelope.payload)
     changes = {"envelope": envelope.SerializeToString(), "closes_at_ms": asked.closes_at_ms}
     if not move(connection, held, RoundState.PROPOSED, now_ms, **changes):
         return
-    for table in (_MEMBERS, _LOSSES):
-        connection.execute(delete(table).where(table.c.round_id == held.round_id))
+    connection.execute(delete(_MEMBERS).where(_MEMBERS.c.round_id == held.round_id))
     rows = [
         {"round_id": held.round_id, "ori": ori, "part": Part.ASKED.value, "reason": "", "answer_digest": b""}
         for ori in sorted(cohort)
     ]
     connection.execute(insert(_MEMBERS), rows)
-    loss = {"round_id": held.round_id, "year": year, "rho_millionths": held.rho_millionths}
-    connection.execute(insert(_LOSSES), [{**loss, "state": state} for state in sorted(states)])
+    _book(connection, held, states, year)
 
 
 def open_round(
@@ -245,6 +245,13 @@ def losses(connection: Connection, year: int) -> dict[str, int]:
     """Rho lost in that year by state, in millionths."""
     query = select(_LOSSES.c.state, func.sum(_LOSSES.c.rho_millionths)).where(_LOSSES.c.year == year)
     return {row[0]: int(row[1]) for row in connection.execute(query.group_by(_LOSSES.c.state).order_by("state"))}
+
+
+def _book(connection: Connection, held: HeldRound, states: Iterable[str], year: int) -> None:
+    """Book a round's losses in the place of those booked for it before."""
+    connection.execute(delete(_LOSSES).where(_LOSSES.c.round_id == held.round_id))
+    loss = {"round_id": held.round_id, "year": year, "rho_millionths": held.rho_millionths}
+    connection.execute(insert(_LOSSES), [{**loss, "state": state} for state in sorted(states)])
 
 
 def _forget(connection: Connection, round_id: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 from tests.parties.round_world import HUB, KEYS, NOW_MS, ORIS, ROGUE, RoundWorld, roster_of
 
 from waypost.crypto import noise
@@ -23,6 +23,7 @@ from waypost.hub.mailbox import Mail, MailKind
 from waypost.hub.posted import Posted
 from waypost.hub.round_asking import Question
 from waypost.hub.round_results import list_results
+from waypost.hub.round_schema import round_schedules
 from waypost.hub.rounds import HeldRound, Part, RoundState
 from waypost.hub.schema import audit, log_queue
 from waypost.protocol import limits, names
@@ -64,10 +65,10 @@ def events(connection: Connection) -> list[str]:
 def opened(connection: Connection, world: RoundWorld, *states: str, **changes: Any) -> HeldRound:
     """A round that the trustee signed, in every mailbox of its cohort."""
     signed = world.opened(*states, **changes)
-    rounds.add(connection, replace(signed, envelope=None))
+    cohort = world.cohort(signed)
+    rounds.add(connection, replace(signed, envelope=None), {each[:2] for each in cohort}, year=2026)
     held = rounds.get(connection, signed.round_id)
     assert held is not None
-    cohort = world.cohort(signed)
     rounds.propose(connection, held, signed.message, cohort, {each[:2] for each in cohort}, year=2026, now_ms=NOW_MS)
     held = rounds.get(connection, signed.round_id)
     assert held is not None
@@ -84,6 +85,7 @@ def test_the_same_question_in_the_same_period_is_the_same_round(connection: Conn
     first = ask(connection)
     again, is_new = round_asking.ask(connection, replace(QUESTION, rho_millionths=1), "2026Q3", ROSTER, NOW_MS + 1)
     assert (again.round_id, is_new) == (first.round_id, False)
+    assert events(connection) == [Event.ROUND_ASKED, Event.ROUND_REPEATED]
     assert ask(connection, replace(QUESTION, states=("NV", "CA"))) == ask(
         connection, replace(QUESTION, states=("CA", "NV", "CA"))
     )
@@ -119,6 +121,14 @@ def test_a_question_beyond_its_bounds_is_not_asked(
     assert rounds.unfinished(connection) == []
 
 
+def test_attack_a_cohort_below_the_minimum_is_refused_at_once(connection: Connection) -> None:
+    with pytest.raises(Refused) as caught:
+        round_asking.ask(connection, QUESTION, "2026Q3", roster_of(ORIS[: limits.MINIMUM_COHORT - 1]), NOW_MS)
+    assert caught.value.reason == "too-small-cohort"
+    assert rounds.losses(connection, 2026) == {}
+    round_asking.ask(connection, QUESTION, "2026Q3", roster_of(ORIS[: limits.MINIMUM_COHORT]), NOW_MS)
+
+
 def test_the_hubs_own_ledger_refuses_what_is_spent(connection: Connection, world: RoundWorld) -> None:
     rho = limits.ROUND_RHO_MILLIONTHS_MAX
     months = [f"2025-{month:02}" for month in range(1, ROUND_RHO_MILLIONTHS_PER_YEAR // rho + 1)]
@@ -128,6 +138,19 @@ def test_the_hubs_own_ledger_refuses_what_is_spent(connection: Connection, world
         ask(connection, Question(MEASURE, ("CA",)))
     assert caught.value.reason == "budget-spent"
     ask(connection, Question(MEASURE, ("NV",)))
+
+
+def test_attack_many_questions_at_once_cannot_spend_what_each_alone_may(connection: Connection) -> None:
+    dear = replace(QUESTION, states=("CA",), rho_millionths=limits.ROUND_RHO_MILLIONTHS_MAX)
+    affordable = ROUND_RHO_MILLIONTHS_PER_YEAR // dear.rho_millionths
+    for month in range(1, affordable + 1):
+        ask(connection, dear, f"2025-{month:02}")
+    with pytest.raises(Refused) as caught:
+        ask(connection, dear, f"2025-{affordable + 1:02}")
+    assert caught.value.reason == "budget-spent"
+    assert rounds.losses(connection, 2026) == {"CA": ROUND_RHO_MILLIONTHS_PER_YEAR}
+    rounds.fail(connection, rounds.unfinished(connection)[0], "too-few-answers", NOW_MS)
+    ask(connection, dear, f"2025-{affordable + 1:02}")  # what came to nothing gave its loss back
 
 
 def test_a_round_that_fails_before_it_was_closed_costs_nothing_and_leaves_no_mail(
@@ -189,6 +212,14 @@ def test_a_schedule_whose_question_is_refused_goes_on_and_leaves_an_entry(connec
     assert round_asking.ask_due(connection, without, FEBRUARY_2027_MS) == 1
     assert events(connection)[-1] == Event.ROUND_REFUSED
     assert round_asking.schedules(connection)[0].next_at_ms > FEBRUARY_2027_MS
+
+
+def test_a_schedule_of_a_measure_that_is_no_more_stops_no_other(connection: Connection) -> None:
+    round_asking.add_schedule(connection, QUESTION, Span.MONTH, CRON, ROSTER, NOW_MS)
+    connection.execute(update(round_schedules).values(measure="of-an-earlier-release"))
+    round_asking.add_schedule(connection, QUESTION, Span.MONTH, CRON, ROSTER, NOW_MS)
+    assert round_asking.ask_due(connection, ROSTER, FEBRUARY_2027_MS) == 2
+    assert events(connection)[-2:] == [Event.ROUND_REFUSED, Event.ROUND_ASKED]
 
 
 @pytest.mark.parametrize("cron", ["", "every day", "99 * * * *", "* * * *"])

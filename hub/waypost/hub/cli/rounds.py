@@ -58,17 +58,30 @@ def start(
     as_json: JsonOption = False,
 ) -> None:
     """Ask for a round; a running hub brings it to its end. A question that was asked before has its answer already."""
-    from waypost.hub import round_asking
-
     question = _question(measure, states, rho, open_minutes)
-    with _hub(home) as (connection, roster):
-        held, is_new = round_asking.ask(connection, question, period, roster, _now_ms())
+    held, is_new = _ask(home, question, period)
     if as_json:
         typer.echo(json.dumps({**_facts(held), "new": is_new}))
     elif is_new:
         typer.echo(f"Round {_short(held)} is asked. See: waypost-hub round status")
     else:
         typer.echo(f"This was asked before: round {_short(held)} is {held.state}. No second draw is made.")
+
+
+def _ask(home: Path, question: Question, period: str) -> tuple[HeldRound, bool]:
+    """Ask; what is refused is entered in the audit before it is raised."""
+    from waypost.hub import round_asking
+    from waypost.hub.errors import Refused
+    from waypost.protocol.errors import ProtocolError
+
+    now_ms = _now_ms()
+    with _hub(home) as (connection, roster):
+        try:
+            return round_asking.ask(connection, question, period, roster, now_ms)
+        except (Refused, ProtocolError) as error:
+            refusal = error
+            round_asking.log_refusal(connection, "", question, period, error.reason, now_ms)
+    raise refusal
 
 
 @app.command()
