@@ -34,11 +34,19 @@ def renewing_server_credentials(
     held = [authority.issue(request, name=name, server=True, now=utc_now())]
 
     def configuration() -> grpc.ServerCertificateConfiguration:
-        if pki.renewal_due(held[0], now=utc_now()):
-            held[0] = authority.issue(request, name=name, server=True, now=utc_now())
         return grpc.ssl_server_certificate_configuration([(key_pem, held[0])], client_root_pem)
 
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        """Asked at every handshake. None leaves all as it is: a new configuration each time would have handshakes that
+        are at work at once fail, for each replaces what the others use.
+        """
+        if not pki.renewal_due(held[0], now=utc_now()):
+            return None
+        held[0] = authority.issue(request, name=name, server=True, now=utc_now())
+        return configuration()
+
+    # The stubs do not know that gRPC takes None for "no change".
+    return grpc.dynamic_ssl_server_credentials(configuration(), renewed, require_client_authentication=True)  # type: ignore[arg-type]
 
 
 def channel_options(tls_name: str, *, message_bytes_max: int) -> list[tuple[str, str | int]]:
