@@ -14,22 +14,21 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from waypost.hub import round_schema, schema, standing_schema
+from waypost.hub import schema
 from waypost.hub.audit import Event
 from waypost.hub.errors import SettingsError
 from waypost.hub.limits import BUSY_TIMEOUT_S
+from waypost.hub.migrations import SCHEMA_VERSION, upgrade
 
 _Result = TypeVar("_Result")
 
-SCHEMA_VERSION = "1"
 _ONLY_READS = "waypost_only_reads"
-SUBJECTS = (round_schema, standing_schema)
-"""Modules whose tables belong to the metadata beside schema.py's: imported, so that a new database has them."""
 
 
 def open_engine(url: str, *, create: bool = False) -> Engine:
-    """An engine for a database URL; SettingsError when the database was not founded, or by another version."""
+    """An engine for a database URL, its schema brought up to date; SettingsError when there is none, or a newer one."""
     sqlite = url.startswith("sqlite")
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S} if sqlite else {})
     if sqlite:
@@ -38,15 +37,14 @@ def open_engine(url: str, *, create: bool = False) -> Engine:
     if create:
         schema.metadata.create_all(engine)
         with engine.begin() as connection:
-            put_meta(connection, "schema", SCHEMA_VERSION)
+            put_meta(connection, "schema", str(SCHEMA_VERSION))
         return engine
     try:
         with engine.begin() as connection:
-            version = get_meta(connection, "schema")
-    except Exception as error:
+            if upgrade(connection, get_meta(connection, "schema")):
+                put_meta(connection, "schema", str(SCHEMA_VERSION))
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise SettingsError("the hub's database cannot be opened", hint="run: waypost-hub init") from error
-    if version != SCHEMA_VERSION:
-        raise SettingsError("the hub's database is of another version of Waypost", hint="install that version")
     return engine
 
 

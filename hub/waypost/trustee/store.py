@@ -26,7 +26,7 @@ from waypost.v1 import envelope_pb2
 _USAGE_ROW_MS: Final = HOUR_MS
 """Time that one row of usage stands for: it is counted until its last moment is outside the window."""
 
-_MIGRATIONS: Final = (
+_MIGRATIONS: Final[tuple[str, ...]] = (
     """
     CREATE TABLE roster (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, envelope BLOB NOT NULL);
     CREATE TABLE admissions (ori TEXT PRIMARY KEY, admitted_at_ms INTEGER NOT NULL);
@@ -45,6 +45,8 @@ _MIGRATIONS: Final = (
     """,
     round_books.MIGRATION,
 )
+"""Scripts by version, from 1: statements without a semicolon inside. A released one is never changed; a new one is
+appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,20 @@ class Store:
         self.rounds = round_books.RoundBooks(self._db)
 
     def _migrate(self, path: Path) -> None:
+        """Run what is missing, in one transaction: two processes that open an old file take turns."""
+        if self._version(path) == len(_MIGRATIONS):
+            return
+        with self.transaction():
+            for script in _MIGRATIONS[self._version(path) :]:
+                for statement in script.split(";"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    def _version(self, path: Path) -> int:
         held = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if held > len(_MIGRATIONS):
             raise SettingsError(f"{path} was written by a newer Waypost", hint="install that version or a later one")
-        for number, script in enumerate(_MIGRATIONS[held:], start=held + 1):
-            self._db.conn.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+        return held
 
     def close(self) -> None:
         """Close the file."""
