@@ -53,8 +53,16 @@ class Process:
     @property
     def resident_mib(self) -> float:
         """Memory that it holds now."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return self._memory_mib("VmRSS")
+
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that it has held."""
+        return self._memory_mib("VmHWM")
+
+    def _memory_mib(self, name: str) -> float:
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def command(name: str) -> Path:
