@@ -1,8 +1,10 @@
-"""Spreadsheets for tests, written part by part, so that they can be forged as well."""
+"""Exports for tests: spreadsheets, written part by part so that they can be forged as well, JSON, printed reports."""
 
 from __future__ import annotations
 
 import io
+import json
+import re
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
@@ -61,3 +63,28 @@ def sheet_rows(rows: Sequence[Sequence[str | int | float]], first: int = 1) -> s
         )
         xml += f'<row r="{number}">{cells}</row>'
     return xml
+
+
+def as_json(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    """A list of objects."""
+    return json.dumps([dict(zip(header, row, strict=True)) for row in rows]).encode()
+
+
+def as_json_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    """An object a line."""
+    return "\n".join(json.dumps(dict(zip(header, row, strict=True)), ensure_ascii=False) for row in rows).encode()
+
+
+def as_fixed_width(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    """A report as a database prints it: columns under one another, a line of dashes under the header."""
+    shown = [[" ".join(printable(cell).split())[:80] for cell in row] for row in rows]
+    widths = [max(2, *(len(cell) for cell in column)) for column in zip(header, *shown, strict=True)]
+    lines = [header, ["-" * width for width in widths], *shown]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    ).encode()
+
+
+def printable(text: str) -> str:
+    """Without what XML cannot hold and a printed line has no place for."""
+    return re.sub(r"[\x00-\x1f]", " ", text)

@@ -345,6 +345,25 @@ def test_two_rows_about_one_thing_that_disagree_leave_the_first(store: Store, tm
     assert officer.person.names[0].given == "Dennis"
 
 
+@pytest.mark.parametrize(
+    ("kind", "otherwise"),
+    [
+        (FileKind.OFFICERS, {"given_name": "Denise"}),
+        (FileKind.EMPLOYMENT, {"rank": "Chief"}),
+        (FileKind.CONDUCT, {"summary": "Otherwise."}),
+    ],
+)
+def test_rows_that_disagree_leave_the_first_however_often_the_file_comes(
+    store: Store, tmp_path: Path, kind: FileKind, otherwise: dict[str, str]
+) -> None:
+    files = {each: _csv(each, row) for each, row in BASE.items()}
+    files[kind] = _csv(kind, BASE[kind], {**BASE[kind], **otherwise})
+    once = _load(store, tmp_path, *files.values())
+    assert once.tally() == Tally(new=3, rejected=1)
+    again = _load(store, tmp_path, *files.values())
+    assert again.tally() == Tally(same=3, rejected=1)
+
+
 def test_attack_a_held_record_is_given_to_another_officer(store: Store, tmp_path: Path) -> None:
     _load(store, tmp_path, *_three())
     second = _csv(FileKind.OFFICERS, {**OFFICER, "officer_key": "A-2"})

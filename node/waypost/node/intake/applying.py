@@ -69,7 +69,7 @@ class _Known:
     said: Person | Employment | ConductRecord | None = None
     """What this chunk has brought."""
     line: int = 0
-    """In this chunk; 0: the store's."""
+    """Where this chunk has said it first; 0: it has not."""
     version: int = 0
     officer_key: str = ""
     """Of a record that this chunk has brought."""
@@ -81,6 +81,10 @@ class _Known:
     def stands(self) -> bool:
         """Whether it is there, and not withdrawn."""
         return self.said is not None or bool(self.digest)
+
+    def see(self, line: int) -> None:
+        """This chunk says it, be it what the store holds: a later row must not say otherwise (rule 3)."""
+        self.line = self.line or line
 
     def says(self, value: Said, digest: Callable[[Said], bytes]) -> bool:
         """Whether it says the same as this value."""
@@ -212,6 +216,7 @@ class _Chunk:
             if fate is not Fate.SAME:
                 self.employment[key] = _Known(said=part.value, line=line)
                 self.jobs.append(part)
+            self.employment[key].see(line)
             self.seen.append((thing("job", *key), self.file, line))
         else:
             self._accept_record(line, fate, part)
@@ -228,6 +233,7 @@ class _Chunk:
             self.officers[key] = _Known(said=person, line=line)
         if fate is not Fate.SAME or self.officers[key].line == 0:
             self.seen.append((thing("officer", key), self.file, line))
+        self.officers[key].see(line)
 
     def _accept_record(self, line: int, fate: Fate, row: ConductRow) -> None:
         key = row.value.record_key
@@ -235,6 +241,7 @@ class _Chunk:
             version = self.conduct[key].version + 1 if fate is Fate.CHANGED else 1
             self.records.append(ConductRow(row.officer_key, replace(row.value, version=version)))
             self.conduct[key] = _Known(said=row.value, line=line, version=version, officer_key=row.officer_key)
+        self.conduct[key].see(line)
         self.seen.append((thing("record", key), self.file, line))
 
     def write(self, import_id: int) -> None:

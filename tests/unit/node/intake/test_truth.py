@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.parties.exports import sheet_rows, workbook
+from tests.parties.exports import as_fixed_width, as_json, as_json_lines, sheet_rows, workbook
 
 from waypost.node.intake import Source, import_tables, profiled
 from waypost.node.intake.profiles.toml import read_profile
@@ -89,14 +89,18 @@ def _rows(people: list[True_], written: str, order: str) -> list[list[str]]:
 def _dressed(rows: list[list[str]], dress: str) -> bytes:
     if dress == "xlsx":
         return workbook({"Roster": sheet_rows(rows)})
-    kind, encoding, packing = dress.split("/")
+    if dress in _TABLES and len(rows) > 5:  # a list of nobody has no header
+        return _TABLES[dress](rows[1], rows[3:-2])
+    kind, encoding, packing = dress.split("/") if "/" in dress else ("comma", "utf-8", "")
     text = io.StringIO()
     csv.writer(text, delimiter={"comma": ",", "semicolon": ";", "tab": "\t"}[kind]).writerows(rows)
     data = text.getvalue().encode(encoding)
     return gzip.compress(data) if packing else data
 
 
-_DRESSES = ["xlsx"] + [
+_TABLES = {"json": as_json, "json lines": as_json_lines, "fixed width": as_fixed_width}
+"""Dresses without the lines that are no rows."""
+_DRESSES = ["xlsx", *_TABLES] * 3 + [
     f"{kind}/{encoding}/{packing}"
     for kind in ("comma", "semicolon", "tab")
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252")
@@ -104,7 +108,7 @@ _DRESSES = ["xlsx"] + [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_PEOPLE, st.sampled_from(sorted(FORMATS)), st.sampled_from(sorted(ORDERS)), st.sampled_from(_DRESSES))
 def test_import_gives_back_what_is_true_and_rejects_what_is_wrong(
     people: list[True_], written: str, order: str, dress: str
