@@ -7,7 +7,7 @@ import io
 import re
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -72,7 +72,8 @@ def _xlsx(header: Sequence[str], rows: Rows, sheet: str) -> bytes:
     return workbook({sheet or "Sheet1": sheet_rows([header, *([printable(cell) for cell in row] for row in rows)])})
 
 
-DRESSES = {
+Dress = Callable[[Sequence[str], Rows, str], bytes]
+DRESSES: dict[str, Dress] = {
     "csv": _csv,
     "json": lambda header, rows, _: as_json(header, rows),
     "json lines": lambda header, rows, _: as_json_lines(header, rows),
