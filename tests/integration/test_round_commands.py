@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.parties import commands
-from tests.parties.federation import Federation, wait_until
+from tests.parties.federation import Federation
 from typer.testing import CliRunner
 
 from waypost.crypto.keystore import Keystore

@@ -83,7 +83,7 @@ class _Known:
         return self.said is not None or bool(self.digest)
 
     def see(self, line: int) -> None:
-        """This chunk says it, be it what the store holds: a later row must not say otherwise (rule 3)."""
+        """Note that this chunk says it, be it what the store holds: a later row must not say otherwise (rule 3)."""
         self.line = self.line or line
 
     def says(self, value: Said, digest: Callable[[Said], bytes]) -> bool:
