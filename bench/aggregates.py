@@ -162,7 +162,7 @@ def trustees_half(report: Report, asked: Round, answers: list[envelope_pb2.Envel
     ]
     member = SimpleNamespace(signing_public_key=KEY.public)
     roster: Any = SimpleNamespace(active_member=lambda _ori: member)
-    closing = Closing(asked, b"", frozenset(oris()), TRUSTEE, roster)
+    closing = Closing(asked, envelope_pb2.Envelope(), frozenset(oris()), TRUSTEE, roster)
     key, zeros = bare_key(TRUSTEE), bytes(8 * asked.cells)
 
     def ours() -> SeedSum:

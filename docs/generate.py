@@ -87,8 +87,9 @@ def measures_page() -> str:
         rows = [f"| {side.title} (`{side.name}`) | {', '.join(side.values)} |" for side in measure.dimensions]
         rows += ["| Year (`year`) | the years of the period |"] if measure.by_year else []
         table = "\n".join(rows)
+        kin = f" What it counts is part of `{measure.part_of}`." if measure.part_of else ""
         parts.append(
-            f"## {measure.title}\n\n`{measure.name}`, {measure.clause}. {measure.documentation}\n\n"
+            f"## {measure.title}\n\n`{measure.name}`, {measure.clause}. {measure.documentation}{kin}\n\n"
             f"One {measure.unit} adds at most {measure.clip}.\n\n| dimension | values |\n|---|---|\n{table}"
         )
     return "\n\n".join(parts) + "\n"

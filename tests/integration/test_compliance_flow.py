@@ -111,6 +111,16 @@ def test_what_a_person_gets_wrong_is_told_in_two_lines(federation: Federation) -
         assert "Traceback" not in done.stderr
 
 
+def test_a_day_to_come_and_a_state_without_an_agency_are_told(federation: Federation) -> None:
+    home = federation.home("hub")
+    for arguments, words in (
+        (("--as-of", "2199-01-01"), "still to come"),
+        (("--state", "Ohio"), "no agency of 'Ohio'"),
+    ):
+        done = commands.run("waypost-hub", "compliance", *arguments, home=home)
+        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+
+
 def test_a_table_of_a_day_can_go_into_a_spreadsheet(federation: Federation) -> None:
     lines = hub(federation, "compliance", "--csv", "--state", "OR").splitlines()
     assert lines[0].startswith("ori,name,state,")
@@ -122,6 +132,8 @@ def test_the_terminal_shows_each_no_with_its_clause(federation: Federation, tmp_
     shown = hub(federation, "compliance")
     assert "3(d)" in shown
     assert "Access to credentials, section 2(d)" in shown
+    assert "signed, and count, when the day is over" in shown
+    assert "when the day is over" not in hub(federation, "compliance", "--as-of", "2020-12-31")
     (tmp_path / "sizes.csv").write_text(f"ori,officers,locale\n{AGENCY},64,urban\n{OTHER},9,rural\n")
     assert "Described 2" in hub(federation, "describe", "--file", str(tmp_path / "sizes.csv"))
     assert "0-9, rural" in hub(federation, "compliance")

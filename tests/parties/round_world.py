@@ -136,12 +136,13 @@ class RoundWorld:
         closing = self.desk.begin_close(close, NOW_MS)
         if isinstance(closing, envelope_pb2.Envelope):
             return closing
-        strangers = self.desk.strangers(closing)
+        strangers = self.desk.strangers(closing, NOW_MS)
         if strangers:
             return strangers
         seeds = SeedSum(closing)
         seeds.take([round_pb2.RoundAnswer.FromString(answer.payload).seed_share for answer in answers])
         if seeds.outstanding:
+            self.desk.leave_out(closing, seeds.outstanding, NOW_MS)
             return frozenset(seeds.outstanding)
         return self.desk.finish_close(closing, seeds.noisy_half(), NOW_MS)
 

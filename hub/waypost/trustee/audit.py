@@ -21,6 +21,7 @@ class Event(StrEnum):
     ROUND_REFUSED = "round-refused"
     ROUND_CLOSED = "round-closed"
     ROUND_CLOSE_REFUSED = "round-close-refused"
+    ROUND_LEFT_OUT = "round-left-out"
     ROUND_RELEASED = "round-released"
     ROUND_RESULT_REFUSED = "round-result-refused"
     ROUND_ABANDONED = "round-abandoned"
@@ -49,6 +50,7 @@ MEANING: dict[Event, str] = {
     Event.ROUND_REFUSED: "A round was not signed; subject: its id if readable; detail: the reason.",
     Event.ROUND_CLOSED: "Shares were added up and noise put in; subject: the round; detail: how many participants.",
     Event.ROUND_CLOSE_REFUSED: "A close was refused; subject: the round if readable; detail: the reason.",
+    Event.ROUND_LEFT_OUT: "Participants were not agreed to; subject: the round; detail: whom.",
     Event.ROUND_RELEASED: "A result was signed; subject: the round; detail: measure and period.",
     Event.ROUND_RESULT_REFUSED: "A result was not signed; subject: the round if readable; detail: the reason.",
     Event.ROUND_ABANDONED: "A round ended without a sum, its loss was taken back; subject: its id; detail: why.",

@@ -5,7 +5,7 @@ No share and no sum without noise ever stands here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -86,10 +86,14 @@ class RoundBooks:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM rounds WHERE state = ? ORDER BY round_id", (state.value,))
         return [_held(row) for row in rows.fetchall()]
 
-    def asked(self, measure: str) -> list[HeldRound]:
-        """The rounds on that measure whose signature was given and not taken back."""
-        sql = f"SELECT {_COLUMNS} FROM rounds WHERE measure = ? AND state IN ('countersigned', 'closed', 'released')"
-        return [_held(row) for row in self._db.execute(sql, (measure,)).fetchall()]
+    def asked(self, measures: Collection[str]) -> list[HeldRound]:
+        """The rounds on these measures whose signature was given and not taken back."""
+        places = ", ".join("?" * len(measures))
+        sql = (
+            f"SELECT {_COLUMNS} FROM rounds WHERE measure IN ({places})"
+            " AND state IN ('countersigned', 'closed', 'released')"
+        )
+        return [_held(row) for row in self._db.execute(sql, tuple(measures)).fetchall()]
 
     def newest(self, count: int) -> list[HeldRound]:
         """Rounds that were signed, the last to expire first."""

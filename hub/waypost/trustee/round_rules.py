@@ -7,10 +7,12 @@
    averaged away; the answer to a question that was asked is the one that was signed. A measure without years counts
    what stands at the period's end: for it, periods that end on one day are the same, and all periods overlap.
 5. No differencing: taking the cohorts of all rounds on the same measure and overlapping periods together, as they are
-   by the present roster, no combination of their totals speaks of fewer members than the minimum.
-6. When it closes, the same holds of the participants, of every year that it counts: by the months that each round on
-   its measure has of that year, so a year and its quarters, or 2025 and 2017..2026, are taken together. Of what stands
-   at a period's end, rounds that end on the same day are.
+   by the present roster, no combination of their totals speaks of fewer members than the minimum. A measure that is a
+   part of another (decertifications, of the records of that kind) counts the same as its whole: their rounds are taken
+   together.
+6. When it closes, the same holds of the participants, of every year that it counts: by the months that each of these
+   rounds has of that year, so a year and its quarters, or 2025 and 2017..2026, are taken together. Of what stands at a
+   period's end, rounds that end on the same day are.
 7. Every state of the cohort can still pay: the losses of all its rounds in the year, this one included, stay within the
    yearly budget. zCDP composes by addition, so the ledger adds rho.
 """
@@ -20,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
+from typing import TypeAlias
 
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.periods import parse_period
@@ -60,7 +64,7 @@ def judge(
 ) -> Approval:
     """Approve a round (rules 1 to 5 and 7); Refused or Spent says which rule it breaks.
 
-    `asked_before` are the other rounds on its measure that are signed and not abandoned.
+    `asked_before` are the other rounds on measures of its families that are signed and not abandoned.
     """
     try:
         asked = open_round(envelope, hub_key=hub_key, trustee_key=None, now_ms=now_ms)
@@ -89,12 +93,15 @@ def _check_repetition(
 ) -> None:
     """Rules 4 and 5."""
     overlapping = [held for held in asked_before if asked.overlaps(parse_period(held.period))]
-    cohorts = [cohort(roster, held.states) for held in overlapping]
-    for held, other in zip(overlapping, cohorts, strict=True):
-        if asked.repeats(parse_period(held.period)) and (held.states == asked.states or other == members):
+    cohorts = {held.round_id: cohort(roster, held.states) for held in overlapping}
+    for held in overlapping:
+        same = held.measure == asked.measure.name and asked.repeats(parse_period(held.period))
+        if same and (held.states == asked.states or cohorts[held.round_id] == members):
             raise Refused("asked-before", f"{asked.measure.name} {asked.period.text} was asked of this cohort before")
-    if singled_out([*filter(None, cohorts), members], asked.minimum_cohort):
-        raise Refused("differencing", "with the rounds asked before, this one would single out a few members")
+    for family in asked.measure.families:
+        compared = [cohorts[held.round_id] for held in overlapping if held.measure in family]
+        if singled_out([*filter(None, compared), members], asked.minimum_cohort):
+            raise Refused("differencing", "with the rounds asked before, this one would single out a few members")
 
 
 def _check_budget(asked: Round, states: frozenset[str], ledger: Ledger) -> None:
@@ -109,20 +116,29 @@ def check_participants(
 ) -> frozenset[str]:
     """Rule 6: participants that must stay out so that nobody is singled out; Refused when even that does not help."""
     closed = [held for held in asked_before if held.state in {RoundState.CLOSED, RoundState.RELEASED}]
-    others = [(held.participants, list(asked.counted(parse_period(held.period)))) for held in closed]
-    thin = _thin(asked, participants, others)
+    families = [
+        [
+            (held.participants, list(asked.counted(parse_period(held.period))))
+            for held in closed
+            if held.measure in family
+        ]
+        for family in asked.measure.families
+    ]
+    thin = _thin(asked, participants, families)
     out = thin & participants
-    if thin and (not out or _thin(asked, participants - out, others)):
+    if thin and (not out or _thin(asked, participants - out, families)):
         raise Refused("differencing", "with the rounds closed before, this one would single out a few members")
     return out
 
 
-def _thin(
-    asked: Round, participants: frozenset[str], others: Sequence[tuple[frozenset[str], list[frozenset[int]]]]
-) -> frozenset[str]:
+_Closed: TypeAlias = list[tuple[frozenset[str], list[frozenset[int]]]]
+"""Participants of rounds, and what each of our columns has in common with theirs."""
+
+
+def _thin(asked: Round, participants: frozenset[str], families: Sequence[_Closed]) -> frozenset[str]:
     """Whom the columns of these rounds and of this one could single out, each column with its like."""
     thin = frozenset[str]()
-    for place, months in enumerate(asked.counted(asked.period)):
+    for others, (place, months) in product(families, enumerate(asked.counted(asked.period))):
         before = [(members, columns[place]) for members, columns in others if columns and columns[place]]
         thin |= singled_out_in_time([*before, (participants, months)], asked.minimum_cohort)
     return thin

@@ -70,7 +70,7 @@ class RoundService(RoundServiceServicer):
                 if isinstance(judged, envelope_pb2.Envelope):
                     return round_service_pb2.CloseRoundResponse(partial_sum=judged)
                 closing, seeds = judged, SeedSum(judged)
-                strangers = await calls.decide(context, lambda c=judged: desk.strangers(c))  # type: ignore[misc]
+                strangers = await calls.decide(context, lambda c=judged: desk.strangers(c, now_ms()))  # type: ignore[misc]
                 if strangers:
                     return round_service_pb2.CloseRoundResponse(refused_participants=sorted(strangers))
             taken += len(request.seed_shares)
@@ -80,6 +80,8 @@ class RoundService(RoundServiceServicer):
         if seeds is None or closing is None:
             await abort(context, Refused("malformed", "a closing begins with its close"))
         if seeds.outstanding:
+            unagreed, missing = closing, seeds.outstanding
+            await calls.decide(context, lambda: desk.leave_out(unagreed, missing, now_ms()))
             return round_service_pb2.CloseRoundResponse(refused_participants=sorted(seeds.outstanding))
         half = await calls.compute(seeds.noisy_half)
         done = closing

@@ -4,7 +4,7 @@
                         prepared --a day without a signature--> (none)
                         countersigned --too few participants, or expired--> abandoned
 
-1. Every call may be repeated: the same bytes get the same answer. Other bytes are refused and audited.
+1. Every call may be repeated: the same bytes get the same answer. Other bytes are refused and audited (round_audit.py).
 2. The sealing key of a round is made for it alone, stands in the keystore, and is destroyed as soon as the round is
    closed or abandoned: its shares can never be opened again.
 3. The half of a total is stored with the noise in, before it leaves; a trustee that dies in between adds up anew, with
@@ -19,36 +19,32 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
-
-from google.protobuf.message import DecodeError
+from typing import Final
 
 from waypost.crypto.envelope import SigningKey, check_times, sign, verify_signatures
-from waypost.crypto.errors import CryptoError, EnvelopeError, KeystoreError
+from waypost.crypto.errors import KeystoreError
 from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.sealing import SealingKey
 from waypost.protocol import limits, names
-from waypost.protocol.errors import ProtocolError
+from waypost.protocol.measures import Measure, measure
 from waypost.protocol.roster import Roster
 from waypost.protocol.rounds import Round, parse_round
 from waypost.trustee import round_rules
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import Refused
 from waypost.trustee.limits import ROUND_RHO_MILLIONTHS_PER_YEAR, ROUNDS_PREPARED_MAX
+from waypost.trustee.round_audit import audited
 from waypost.trustee.round_books import HeldRound, RoundState
 from waypost.trustee.round_signing import require_result, with_ours
 from waypost.trustee.store import Store
 from waypost.v1 import envelope_pb2, round_pb2
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _log = logging.getLogger("waypost.trustee")
 _ID_BYTES: Final = 16
+_LEFT_OUT_CHARS_MAX: Final = 500
 _KEY_PREFIX: Final = "round-"
 
 
@@ -57,7 +53,7 @@ class Closing:
     """A close that was judged: what adding up needs."""
 
     asked: Round
-    close_payload: bytes
+    close: envelope_pb2.Envelope
     participants: frozenset[str]
     sealing_key: SealingKey
     roster: Roster
@@ -92,8 +88,8 @@ class RoundDesk:
 
     def countersign(self, envelope: envelope_pb2.Envelope, now_ms: int) -> envelope_pb2.Envelope:
         """The round with our signature as well, its losses booked (rule 4)."""
-        with self._audited(Event.ROUND_REFUSED, _subject(envelope), now_ms), self._store.transaction():
-            round_id = _id_of(envelope)
+        with audited(self._store, Event.ROUND_REFUSED, envelope, now_ms), self._store.transaction():
+            round_id = header_from_payload(envelope.payload).message_id
             held = self._store.rounds.get(round_id)
             if held is not None and held.state is not RoundState.PREPARED:
                 if not hmac.compare_digest(held.payload, envelope.payload):
@@ -133,14 +129,17 @@ class RoundDesk:
             hub_key=self._hub_key,
             own_sealing_key=self._sealing_key(stated.header.message_id).public,
             roster=roster,
-            asked_before=self._store.rounds.asked(stated.measure),
+            asked_before=self._comparable(measure(stated.measure)),
             ledger=ledger,
             now_ms=now_ms,
         )
 
+    def _comparable(self, asked: Measure) -> list[HeldRound]:
+        return self._store.rounds.asked(frozenset().union(*asked.families))
+
     def begin_close(self, envelope: envelope_pb2.Envelope, now_ms: int) -> Closing | envelope_pb2.Envelope:
         """What adding up needs; or our half, when it was given for this very close before (rule 1)."""
-        with self._audited(Event.ROUND_CLOSE_REFUSED, _subject(envelope), now_ms):
+        with audited(self._store, Event.ROUND_CLOSE_REFUSED, envelope, now_ms):
             message, asked, held = self._open_close(envelope, now_ms)
             if held.state in {RoundState.CLOSED, RoundState.RELEASED}:
                 if not hmac.compare_digest(held.close, envelope.payload):
@@ -151,7 +150,7 @@ class RoundDesk:
                 self._abandon(held, "below the minimum cohort", now_ms)
                 raise Refused("too-small-cohort", f"{len(participants)} participants are below the round's minimum")
             return Closing(
-                asked, envelope.payload, participants, self._sealing_key(held.round_id), self._roster_in_force(now_ms)
+                asked, envelope, participants, self._sealing_key(held.round_id), self._roster_in_force(now_ms)
             )
 
     def _open_close(
@@ -172,11 +171,20 @@ class RoundDesk:
             raise Refused("not-asked", "a participant is not of the cohort")
         return message, asked, held
 
-    def strangers(self, closing: Closing) -> frozenset[str]:
+    def strangers(self, closing: Closing, now_ms: int) -> frozenset[str]:
         """Participants that must stay out so that no earlier round gives a few members away."""
-        asked, others = closing.asked, self._store.rounds.asked(closing.asked.measure.name)
-        before = [held for held in others if held.round_id != asked.round_id]
-        return round_rules.check_participants(asked, closing.participants, before)
+        asked = closing.asked
+        before = [held for held in self._comparable(asked.measure) if held.round_id != asked.round_id]
+        with audited(self._store, Event.ROUND_CLOSE_REFUSED, closing.close, now_ms):
+            out = round_rules.check_participants(asked, closing.participants, before)
+        if out:
+            self.leave_out(closing, out, now_ms)
+        return out
+
+    def leave_out(self, closing: Closing, oris: Collection[str], now_ms: int) -> None:
+        """Enter that we do not agree to these participants; the hub closes anew without them."""
+        told = " ".join(sorted(oris))[:_LEFT_OUT_CHARS_MAX]
+        self._store.audit(now_ms, Event.ROUND_LEFT_OUT, closing.asked.round_id.hex(), told)
 
     def finish_close(self, closing: Closing, half: bytes, now_ms: int) -> envelope_pb2.Envelope:
         """Store our half with its noise in, destroy the round's key, and give the half (rules 2 and 3)."""
@@ -184,11 +192,11 @@ class RoundDesk:
         with self._store.transaction():
             held = self._signed_round(round_id)
             if held.state is RoundState.COUNTERSIGNED:
-                held = replace(held, state=RoundState.CLOSED, close=closing.close_payload, half=half)
+                held = replace(held, state=RoundState.CLOSED, close=closing.close.payload, half=half)
                 self._store.rounds.put(held)
                 detail = f"{len(closing.participants)} participants"
                 self._store.audit(now_ms, Event.ROUND_CLOSED, round_id.hex(), detail)
-            elif not hmac.compare_digest(held.close, closing.close_payload):  # another call was faster
+            elif not hmac.compare_digest(held.close, closing.close.payload):  # another call was faster
                 raise Refused("closed-before", "the round was closed with other participants before")
         self._destroy(_key_name(round_id))
         return self._partial_sum(held, now_ms)
@@ -205,7 +213,7 @@ class RoundDesk:
 
     def cosign_result(self, envelope: envelope_pb2.Envelope, hub_half: bytes, now_ms: int) -> envelope_pb2.Envelope:
         """The result with our signature as well (rule 5)."""
-        with self._audited(Event.ROUND_RESULT_REFUSED, _subject(envelope), now_ms), self._store.transaction():
+        with audited(self._store, Event.ROUND_RESULT_REFUSED, envelope, now_ms), self._store.transaction():
             verify_signatures(envelope, (self._hub_key,), required=1, expected_type=names.ROUND_RESULT)
             held = self._signed_round(round_pb2.RoundResult.FromString(envelope.payload).round_id)
             if held.state is RoundState.RELEASED and hmac.compare_digest(held.result, envelope.payload):
@@ -267,21 +275,6 @@ class RoundDesk:
             raise Refused("no-roster", "the trustee holds no valid roster", hint="the hub proposes one when it starts")
         return roster
 
-    @contextmanager
-    def _audited(self, event: Event, subject: str, now_ms: int) -> Iterator[None]:
-        """Audit a refusal, outside of the transaction that it undoes."""
-        try:
-            yield
-        except Refused as refusal:
-            self._store.audit(now_ms, event, subject, refusal.reason)
-            raise
-        except (EnvelopeError, ProtocolError) as error:
-            self._store.audit(now_ms, event, subject, error.reason)
-            raise Refused(error.reason, f"refused: {error}") from error
-        except (DecodeError, CryptoError) as error:
-            self._store.audit(now_ms, event, subject, "malformed")
-            raise Refused("malformed", f"refused: {error}") from error
-
 
 def _prepared(round_id: bytes, expires_at_ms: int) -> HeldRound:
     empty = b""
@@ -296,18 +289,3 @@ def _key_name(round_id: bytes) -> str:
 
 def _question(asked: Round) -> str:
     return " ".join((asked.measure.name, asked.period.text, *asked.states))
-
-
-def _id_of(envelope: envelope_pb2.Envelope) -> bytes:
-    return header_from_payload(envelope.payload).message_id
-
-
-def _subject(envelope: envelope_pb2.Envelope) -> str:
-    """The round that an unverified message speaks of, for audit entries."""
-    try:
-        if envelope.payload_type == names.ROUND:
-            return _id_of(envelope).hex()
-        # RoundClose and RoundResult have the round's id in the same field
-        return round_pb2.RoundClose.FromString(envelope.payload).round_id[:_ID_BYTES].hex()
-    except (EnvelopeError, DecodeError):
-        return "?"

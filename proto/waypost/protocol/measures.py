@@ -63,6 +63,16 @@ class Measure:
     dimensions: tuple[Dimension, ...]
     by_year: bool
     documentation: str
+    part_of: str = ""
+    """The measure that counts the same events among others; empty for most."""
+
+    @property
+    def families(self) -> tuple[frozenset[str], ...]:
+        """Names of measures whose totals count the same events as some of ours, ours among them: a part with its whole,
+        a whole with each of its parts.
+        """
+        kin = {name for name, other in MEASURES.items() if self.name == other.part_of or name == self.part_of}
+        return tuple(frozenset({self.name, name}) for name in sorted(kin)) or (frozenset({self.name}),)
 
     def dimensions_in(self, period: Period) -> tuple[Dimension, ...]:
         """The dimensions of a round on that period."""
@@ -190,6 +200,7 @@ _ALL: Final = (
         by_year=True,
         documentation="Findings of excessive force, by the type of force and what it led to, in the FBI's terms, and "
         "by the year in which the force was used.",
+        part_of="records",
     ),
     Measure(
         name="separations-under-investigation",
@@ -212,6 +223,7 @@ _ALL: Final = (
         by_year=True,
         documentation="Decertification records by what was done to the certification, the one ground that boards state "
         "alike, and by the year it took effect. POST boards and agencies that hold such a record count it.",
+        part_of="records",
     ),
     Measure(
         name="civil-judgments",
@@ -223,6 +235,7 @@ _ALL: Final = (
         by_year=True,
         documentation="Civil judgments by amount in bands and by year of effect; their number is the sum over the "
         "bands, their total lies between the sums of the bands' bounds.",
+        part_of="records",
     ),
     Measure(
         name="officers-employed",

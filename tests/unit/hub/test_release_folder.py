@@ -260,6 +260,13 @@ def test_a_folder_that_holds_something_else_is_left_alone(operators: Operators, 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_release_of_a_day_to_come_is_not_built(operators: Operators) -> None:
+    before = operators.verify("--json").stdout
+    done = operators.build("--as-of", "2199-01-01")
+    assert (done.returncode, "still to come" in done.stderr) == (1, True)
+    assert operators.verify("--json").stdout == before
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "state\nCA\n", "state,officers\nCA,many\n", "state,officers\nCA,1\nCA,2\n", "state,officers\nCA,-5\n"],

@@ -48,19 +48,21 @@ def compliance(
     """Show how each agency stands on a day under sections 2(b) and 3(d), computed from signed facts alone."""
     if as_json and as_csv:
         raise SettingsError("--json and --csv exclude each other", hint="give one of the two")
-    day = _day(as_of)
+    day = day_of(as_of)
     if kept_changes:
         _print_kept(_kept(home, day), state, as_json=as_json)
         return
     evidence, decisions, broken = read_decisions(home, day)
     _warn_of_difference(home, day, decisions)
-    decisions = [each for each in decisions if not state or each.standing.agency.state == state]
+    decisions = [each for each in decisions if not state or _in(each, state)]
+    if state and not decisions:
+        raise SettingsError(f"no agency of {state[:20]!r} took part on {day}", hint="see: waypost-hub members")
     for each in broken:
         typer.echo(
             f"warning: a stored fact of {each.author} does not verify and was left out: {each.digest.hex()}", err=True
         )
     if changes_since:
-        before = [each for each in read_decisions(home, _day(changes_since))[1] if not state or _in(each, state)]
+        before = [each for each in read_decisions(home, day_of(changes_since))[1] if not state or _in(each, state)]
         _print_changes(grants.changes(before, decisions), as_json=as_json)
     elif as_json:
         typer.echo(json.dumps(_document(day, evidence, decisions)))
@@ -133,13 +135,16 @@ def _iso(day: date | None) -> str:
     return "" if day is None else day.isoformat()
 
 
-def _day(text: str) -> date:
-    if not text:
-        return datetime.now(UTC).date()
+def day_of(text: str) -> date:
+    """The day that a person gave, today if he gave none; SettingsError for what is no day, or to come."""
+    today = datetime.now(UTC).date()
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text) if text else today
     except ValueError:
         raise SettingsError(f"{text!r} is no day", hint="write YYYY-MM-DD") from None
+    if day > today:
+        raise SettingsError(f"{day} is still to come, and so are its facts", hint="leave it out for today (UTC)")
+    return day
 
 
 def _document(day: date, evidence: Evidence, decisions: list[Decision]) -> dict[str, Any]:
@@ -183,6 +188,10 @@ def _print_tables(day: date, evidence: Evidence, decisions: list[Decision]) -> N
     _print_timeliness(console, decisions)
     silent = [each.standing.agency.ori for each in decisions if each.standing.silent]
     console.print(f"Silent, no comparison of the index for a week: {', '.join(silent) or 'none'}")
+    if day == datetime.now(UTC).date():
+        console.print(
+            "Today's comparisons of the index are not in this: they are signed, and count, when the day is over."
+        )
     _print_deadlines(console, grants.deadlines(evidence, decisions, day))
 
 

@@ -19,6 +19,7 @@ from waypost.crypto.passphrase import find_passphrase
 from waypost.crypto.tlog.proof import Proof
 from waypost.hub import schema, settings, transparency
 from waypost.hub.audit import Event
+from waypost.hub.cli.compliance import day_of
 from waypost.hub.database import add_audit, open_engine, reading
 from waypost.hub.errors import SettingsError
 from waypost.hub.evidence import Rosters, read_evidence
@@ -65,7 +66,7 @@ def build(
 
     place, folder = settings.Home(home), folder.absolute()
     require_place(folder)
-    day, officers = _day(as_of), _read_population(population, source)
+    day, officers = day_of(as_of), _read_population(population, source)
     key = _signing_key(place, passphrase_file)
     trustee_key = settings.read_trustee(place.trustee).signing_key
     former = _number_in(folder, key.public, trustee_key)
@@ -252,13 +253,6 @@ def _public(text: str, home: Path, party: str) -> bytes:
     if len(key) != _KEY_BYTES:
         raise SettingsError(f"the {party}'s key is no key", hint="64 hexadecimal digits, as the operators publish them")
     return key
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text) if text else datetime.now(UTC).date()
-    except ValueError:
-        raise SettingsError(f"{text!r} is no day", hint="write YYYY-MM-DD") from None
 
 
 def _read_population(path: Path, source: str) -> Population:

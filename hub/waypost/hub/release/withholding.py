@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from waypost.hub.limits import RELEASE_FAMILIES_MAX
-from waypost.protocol.measures import measure
+from waypost.protocol.measures import MEASURES, measure
 from waypost.protocol.round_results import RoundResult
 
 _PRIME: Final = 2**61 - 1
@@ -42,6 +42,7 @@ _DETAILS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Kinds of `records` that a measure of their own divides further (rule 5)."""
+assert set(_DETAILS.values()) == {name for name, each in MEASURES.items() if each.part_of}  # noqa: S101 - one relation
 
 Values: TypeAlias = frozenset[object]
 Key: TypeAlias = tuple[object, ...]
