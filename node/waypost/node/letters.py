@@ -18,14 +18,8 @@ from waypost.node.documents import Block, Document, Heading, Rows, Text
 from waypost.node.duties import tells_against
 from waypost.node.errors import CheckError
 from waypost.node.limits import ANSWER_DAYS_MAX, ANSWER_DAYS_MIN
-from waypost.node.results import (
-    FoundCandidate,
-    Result,
-    conduct_word,
-    notice_facts,
-    officer_notice_facts,
-    separation_word,
-)
+from waypost.node.record_words import ERASED, dispute_words, facts_of, kind_words
+from waypost.node.results import FoundCandidate, Result, notice_facts, officer_notice_facts, separation_word
 from waypost.node.store import ReceivedNotice
 from waypost.v1 import notice_pb2, record_pb2
 
@@ -36,6 +30,7 @@ _STANDING_WORDS: Final = {
     "sealed": "was sealed",
     "expunged": "was expunged",
 }
+_TO_HIM: Final = {"notice on": "you had notice on", "officer told on": "you were told that it will be shared on"}
 _EMPLOYMENT_HEADINGS: Final = ("agency", "from", "to", "how it ended")
 
 
@@ -83,7 +78,7 @@ def letter(result: Result, *, agency: str, ori: str, members: Mapping[str, str],
 def _source(result: Result, found: FoundCandidate, members: Mapping[str, str]) -> list[Block]:
     blocks: list[Block] = [Heading(f"Disclosed by {_named(found.ori, members)}")]
     for record in found.candidate.conduct:
-        blocks += [Heading(f"{conduct_word(record).capitalize()}: record {record.record_key}", 2), _facts(record)]
+        blocks += [Heading(f"{_heading(record)}", 2), _facts(record)]
         notice = result.updates.get((found.ori, record.record_key))
         if notice is not None:
             blocks += _since(record, notice)
@@ -123,14 +118,18 @@ def _named(ori: str, members: Mapping[str, str]) -> str:
     return f"{members[ori]} ({ori})" if ori in members else ori
 
 
+def _heading(record: record_pb2.ConductRecord) -> str:
+    if record.status == ERASED:
+        return f"Record {record.record_key}"
+    return f"{kind_words(record).capitalize()}: record {record.record_key}"
+
+
 def _facts(record: record_pb2.ConductRecord) -> Rows:
-    facts = record.fair_process
+    if record.status == ERASED:
+        return Rows((), (("what it says", "its content was erased since"),))
     rows = (
-        ("what it says", record.summary or "its content was erased since"),
-        ("it happened on", record.occurred_on),
-        ("decided", " by ".join(filter(None, (facts.decided_on, facts.decided_by)))),
-        ("final on", facts.final_on),
-        ("kept by", record.authority),
+        *facts_of(record).items(),
+        ("your dispute", dispute_words(record)),
         ("your statement", record.statement.text),
     )
-    return Rows((), tuple((name, value) for name, value in rows if value))
+    return Rows((), tuple((_TO_HIM.get(fact, fact), words) for fact, words in rows if words))

@@ -23,6 +23,7 @@ from waypost.node.audit import Event
 from waypost.node.errors import Refused
 from waypost.node.limits import KEY_CHARS_MAX
 from waypost.node.receiver import Receiver
+from waypost.node.record_words import ERASED
 from waypost.node.scrubbing import note_due
 from waypost.node.store import AuditEntry, Disclosure, ReceivedNotice, Store
 from waypost.protocol import limits, names
@@ -154,7 +155,7 @@ def without_record(content: check_pb2.AnswerBody, record_key: str) -> check_pb2.
     for candidate in kept.candidates:
         for record in candidate.conduct:
             if record.record_key == record_key:
-                bare = record_pb2.ConductRecord(record_key=record_key, version=record.version, status="erased")
+                bare = record_pb2.ConductRecord(record_key=record_key, version=record.version, status=ERASED)
                 record.CopyFrom(bare)
     return kept
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,9 @@ from waypost.node.details import differences
 from waypost.node.duties import Duty, duty_of, tells_against
 from waypost.node.errors import RecordError
 from waypost.node.matching import Comparison, Confidence, score
+from waypost.node.record_words import differences as record_differences
+from waypost.node.record_words import dispute_words, kind_words
+from waypost.node.since import News, news
 from waypost.node.store import ReceivedNotice, StoredAnswer, StoredCheck, StoredLetter
 from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
@@ -44,9 +47,9 @@ class Result:
     pending: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
     coverage: check_pb2.Coverage | None
-    updates: Mapping[tuple[str, str], ReceivedNotice] = field(default_factory=dict)
+    updates: News = field(default_factory=dict)
     """What owners have told since about records disclosed here: by owner and record_key."""
-    officer_updates: Mapping[tuple[str, str], ReceivedNotice] = field(default_factory=dict)
+    officer_updates: News = field(default_factory=dict)
     """What owners have told since about officers themselves: by owner and officer_key."""
     letter: StoredLetter | None = None
     """The letter to the applicant, once there is one."""
@@ -107,8 +110,7 @@ def result_of(
         tuple(pending),
         tuple(refused),
         receipt.coverage if receipt is not None else None,
-        {(notice.owner, notice.record_key): notice for notice in notices if notice.record_key},
-        {(notice.owner, notice.officer_key): notice for notice in notices if notice.officer_key},
+        *news(answers, notices),
         letter,
     )
 
@@ -152,7 +154,7 @@ def _candidate_facts(found: FoundCandidate, result: Result) -> dict[str, Any]:
             {
                 "record_key": entry.record_key,
                 "version": entry.version,
-                "kind": conduct_word(entry),
+                "kind": kind_words(entry),
                 "decided_on": entry.fair_process.decided_on,
                 "summary": entry.summary,
                 "status": entry.status,
@@ -163,7 +165,7 @@ def _candidate_facts(found: FoundCandidate, result: Result) -> dict[str, Any]:
                     "onward_sharing": entry.terms.onward_sharing,
                     "keep_until": entry.terms.keep_until,
                 },
-                "now": notice_facts(updates[found.ori, entry.record_key])
+                "now": since_facts(updates[found.ori, entry.record_key], entry)
                 if (found.ori, entry.record_key) in updates
                 else None,
             }
@@ -214,6 +216,15 @@ def notice_facts(notice: ReceivedNotice) -> dict[str, Any]:
     }
 
 
+def since_facts(notice: ReceivedNotice, told: record_pb2.ConductRecord) -> dict[str, Any]:
+    """The same, with what the record says now and did not say when it was told."""
+    now = notice_pb2.NoticeBody.FromString(notice.body).record
+    stands = now.record_key == told.record_key
+    found = record_differences(told, now) if stands else []
+    differing = [{"fact": each.fact, "told": each.told, "now": each.now} for each in found]
+    return {**notice_facts(notice), "differences": differing}
+
+
 def _day(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
 
@@ -221,20 +232,6 @@ def _day(at_ms: int) -> str:
 def standing_word(body: notice_pb2.NoticeBody) -> str:
     """How a record stands now, in one word."""
     return wire.word(notice_pb2.Standing, body.standing)
-
-
-def dispute_words(record: record_pb2.ConductRecord) -> str:
-    """The officer's open dispute, in words; empty when there is none."""
-    if not record.HasField("dispute"):
-        return ""
-    dispute = record.dispute
-    due = f"to be resolved by {dispute.due_on}"
-    return f"disputed since {dispute.opened_on}, {f'OVERDUE: {due}' if dispute.overdue else due}"
-
-
-def conduct_word(record: record_pb2.ConductRecord) -> str:
-    """A record's kind in words."""
-    return wire.word(record_pb2.ConductKind, record.kind)
 
 
 def separation_word(employment: record_pb2.Employment) -> str:

@@ -210,8 +210,9 @@ class NoticeBody(_message.Message):
     record_key: _builtins.str
     """The owner's id of the record, as in the answer that disclosed it; empty when it is about an officer himself."""
     sequence: _builtins.int
-    """Counts up with each notice about this record, or officer, to this recipient; a lower one than was seen changes
-    nothing.
+    """Rises with each notice about this record, or officer, to this recipient, and MUST be at least the second of the
+    change since 1970, so that an owner restored from a backup goes on above what it had sent. One that is not above
+    what was seen changes nothing.
     """
     standing: Global___Standing.ValueType
     """How the record stands."""

@@ -127,7 +127,7 @@ def test_a_change_between_two_checks_is_told_for_the_first_of_them(world: World)
     second = world.ask()
     _tell(world)
     assert _now(world, first)["differences"]
-    assert _now(world, second)["differences"] == []
+    assert _now(world, second) is None
     assert _owed(world) == [("officer K-1", "delivered")]
 
 
@@ -138,7 +138,8 @@ def test_each_later_change_is_told_again_and_counts_up(world: World) -> None:
     _change(world, MARRIED)
     _tell(world)
     assert any("Whitfield" in each for each in _now(world, check_id)["differences"])
-    assert [each.sequence for each in world.owner.store.notices.owed()] == [1, 2]
+    first, second = (each.sequence for each in world.owner.store.notices.owed())
+    assert first < second
 
 
 def test_policy_decides_whether_the_new_details_go_along(world: World) -> None:
@@ -182,7 +183,7 @@ def test_merging_and_splitting_tell_what_the_asker_had_not_been_told(world: Worl
     assert any("CA9900500" in each for each in _now(world, check_id)["differences"])
     split(store, "K-1", at_ms=NOW_MS)
     _tell(world)
-    assert _now(world, check_id)["differences"] == []
+    assert _now(world, check_id) is None
     assert [each.officer_key for each in store.notices.owed()] == ["K-1", "K-1"]
 
 

@@ -95,6 +95,39 @@ def test_the_letter_tells_what_a_corrected_record_says_now_beside_what_it_said()
     assert text.index("Terminated for excessive force.") < text.index("It says now:") < text.index("lateness")
 
 
+def test_the_letter_leaves_out_no_fact_that_was_disclosed() -> None:
+    record = record_pb2.ConductRecord(
+        record_key="R-2",
+        version=1,
+        kind=record_pb2.CONDUCT_KIND_CIVIL_JUDGMENT,
+        summary="Choked a person.",
+        occurred_on="2014-04-27",
+        effective_on="2014-08-12",
+        force_type="choke_hold",
+        force_outcome="serious_injury",
+        amount_cents=421_773_300,
+        authority="Superior Court",
+        fair_process=record_pb2.FairProcess(
+            notice_on="2014-07-03",
+            hearing=record_pb2.HEARING_HELD,
+            decided_by="Judge",
+            decided_on="2014-08-11",
+            appeal=record_pb2.APPEAL_UPHELD,
+            final_on="2014-09-26",
+            told_on="2019-10-01",
+        ),
+        statement=record_pb2.Statement(text="I was alone.", given_on="2019-10-02"),
+        dispute=record_pb2.Dispute(opened_on="2026-11-01", due_on="2026-12-01"),
+    )
+    text = _text(_letter(_result(record)))
+    for words_of_it in (
+        *("Civil judgment: record R-2", "Choked a person.", "2014-04-27", "2014-08-12", "choke hold", "serious injury"),
+        *("$4,217,733.00", "Superior Court", "2014-07-03", "held", "2014-08-11 by Judge", "upheld", "2014-09-26"),
+        *("2019-10-01", "I was alone.", "to be resolved by 2026-12-01"),
+    ):
+        assert words_of_it in text
+
+
 def test_the_letter_lists_how_employments_ended_and_what_was_told_of_that_since() -> None:
     now = record_pb2.Employment()
     now.CopyFrom(LEFT)

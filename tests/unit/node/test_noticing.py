@@ -73,6 +73,7 @@ def test_an_asker_sees_beside_what_it_was_told_that_the_record_was_voided(world:
         "summary": "",
         "statement": "",
         "dispute": "",
+        "differences": [],
     }
     assert [notice.state for notice in world.owner.store.notices.owed()] == ["delivered"]
     assert world.owner.store.notices.undelivered_count() == 0

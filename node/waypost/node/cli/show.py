@@ -9,15 +9,8 @@ from rich.table import Table
 
 from waypost.node import duties, wire
 from waypost.node.matching import Agreement
-from waypost.node.results import (
-    FoundCandidate,
-    Result,
-    conduct_word,
-    dispute_words,
-    notice_facts,
-    officer_notice_facts,
-    separation_word,
-)
+from waypost.node.record_words import ERASED, STATEMENT, amount_words, dispute_words, kind_words
+from waypost.node.results import FoundCandidate, Result, officer_notice_facts, separation_word, since_facts
 from waypost.node.terms import words
 from waypost.v1 import check_pb2, record_pb2
 
@@ -88,23 +81,30 @@ def _since(result: Result, ori: str, record: record_pb2.ConductRecord, console: 
     notice = result.updates.get((ori, record.record_key))
     if notice is None:
         return
-    now = notice_facts(notice)
+    now = since_facts(notice, record)
     color = "yellow" if now["standing"] == "stands" else "bold red"
     reason = f": {plain(now['reason'])}" if now["reason"] else ""
     console.print(f"    [{color}]SINCE THEN ({now['changed_at']}): {now['standing'].upper()}[/{color}]{reason}")
     if now["standing"] == "stands":
-        console.print(f"      version {now['version']} (above is version {record.version}): {plain(now['summary'])}")
-        for words in filter(None, (now["dispute"], now["statement"] and f"officer's statement: {now['statement']}")):
-            console.print(f"      {plain(words)}")
+        otherwise = "; otherwise now:" if now["differences"] else ", and says the same"
+        console.print(f"      version {now['version']} (above is version {record.version}){otherwise}")
+        for each in now["differences"]:
+            told = f" (told: {_lines(each['told'])})" if each["told"] and each["fact"] != STATEMENT else ""
+            console.print(f"      {each['fact']}: {_lines(each['now']) or 'none'}{told}")
 
 
 def _record(record: record_pb2.ConductRecord, console: Console) -> None:
+    if record.status == ERASED:
+        console.print(
+            f"\n  [bold]record {plain(record.record_key)} v{record.version}[/bold]: its content is erased here"
+        )
+        return
     facts = record.fair_process
     outcome = f" ({plain(record.force_outcome).replace('_', ' ')})" if record.force_outcome else ""
-    console.print(f"\n  [bold]{conduct_word(record)}[/bold]{outcome}, {plain(record.record_key)} v{record.version}")
-    console.print(f"    {plain(record.summary)}")
+    console.print(f"\n  [bold]{kind_words(record)}[/bold]{outcome}, {plain(record.record_key)} v{record.version}")
+    console.print(f"    {_lines(record.summary)}")
     happened = f"occurred {plain(record.occurred_on)}" if record.occurred_on else "date of occurrence not recorded"
-    amount = f", amount ${record.amount_cents / 100:,.2f}" if record.amount_cents else ""
+    amount = f", amount {amount_words(record.amount_cents)}" if record.amount_cents else ""
     force = f", force: {plain(record.force_type).replace('_', ' ')}" if record.force_type else ""
     console.print(f"    {happened}{force}{amount}; kept by {plain(record.authority) or 'the agency'}")
     hearing = wire.word(record_pb2.Hearing, facts.hearing)
@@ -120,7 +120,7 @@ def _record(record: record_pb2.ConductRecord, console: Console) -> None:
         console.print(f"    [yellow]{plain(dispute_words(record))}[/yellow]")
     if record.HasField("statement"):
         said = record.statement
-        console.print(f"    officer's statement of {plain(said.given_on)}: {plain(said.text)}")
+        console.print(f"    officer's statement of {plain(said.given_on)}: {_lines(said.text)}")
 
 
 def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
@@ -174,6 +174,11 @@ def _coverage_words(coverage: check_pb2.Coverage, names: dict[str, str]) -> str:
 def plain(text: str) -> str:
     """Another member's words without what a terminal, or this program's markup, would obey."""
     return escape("".join(char for char in text if char.isprintable() or char == "\n"))
+
+
+def _lines(text: str) -> str:
+    """Words of several lines, set in, so that none of them passes for a line of this program's."""
+    return plain(text).replace("\n", "\n        ")
 
 
 def _named(ori: str, names: dict[str, str]) -> str:

@@ -9,8 +9,9 @@ States of a notice that is owed:
     due --this node itself had asked--> delivered
 
 1. There is at most one due notice per recipient and record, or officer: a further change before it leaves joins it.
-2. `sequence` counts up per recipient and record, or officer. An acknowledgement delivers the notice and every earlier
-   one.
+2. `sequence` rises per recipient and record, or officer, and is at least the second of the change (since 1970), so that
+   a store that was restored from a backup goes on above what it had sent. An acknowledgement delivers the notice and
+   every earlier one.
 3. What a received notice says is encrypted (cipher.py).
 """
 
@@ -91,15 +92,16 @@ class NoticeRepository:
             if due is not None:
                 changes = [*json.loads(due[1]), change][-NOTICE_CHANGES_MAX:]
                 self._db.run(
-                    "UPDATE notices SET changes = ?, reason = ?, changed_at_ms = ?, retry_at_ms = 0 WHERE id = ?",
-                    (json.dumps(changes), reason, at_ms, due[0]),
+                    "UPDATE notices SET changes = ?, reason = ?, changed_at_ms = ?, retry_at_ms = 0, "
+                    "sequence = max(sequence, ?) WHERE id = ?",
+                    (json.dumps(changes), reason, at_ms, at_ms // 1000, due[0]),
                 )
                 return
             self._db.run(
                 f"INSERT INTO notices (recipient, {subject}, sequence, changes, reason, changed_at_ms, state) "
-                "VALUES (?, ?, 1 + (SELECT coalesce(max(sequence), 0) FROM notices "
-                f"WHERE recipient = ? AND {subject} = ?), ?, ?, ?, ?)",
-                (recipient, number, recipient, number, json.dumps([change]), reason, at_ms, DUE),
+                "VALUES (?, ?, max(?, 1 + (SELECT coalesce(max(sequence), 0) FROM notices "
+                f"WHERE recipient = ? AND {subject} = ?)), ?, ?, ?, ?)",
+                (recipient, number, at_ms // 1000, recipient, number, json.dumps([change]), reason, at_ms, DUE),
             )
 
     def due(self, now_ms: int, limit: int) -> list[OwedNotice]:
