@@ -132,8 +132,8 @@ def test_the_terminal_shows_each_no_with_its_clause(federation: Federation, tmp_
     shown = hub(federation, "compliance")
     assert "3(d)" in shown
     assert "Access to credentials, section 2(d)" in shown
-    assert "signed, and count, when the day is over" in shown
-    assert "when the day is over" not in hub(federation, "compliance", "--as-of", "2020-12-31")
+    assert "count once the hub has signed them" in shown
+    assert "has signed them" not in hub(federation, "compliance", "--as-of", "2020-12-31")
     (tmp_path / "sizes.csv").write_text(f"ori,officers,locale\n{AGENCY},64,urban\n{OTHER},9,rural\n")
     assert "Described 2" in hub(federation, "describe", "--file", str(tmp_path / "sizes.csv"))
     assert "0-9, rural" in hub(federation, "compliance")

@@ -2,7 +2,7 @@
 
     (none) --prepare--> prepared --countersign--> countersigned --close--> closed --cosign--> released
                         prepared --a day without a signature--> (none)
-                        countersigned --too few participants, or expired--> abandoned
+                        countersigned --too few participants, or such as single others out, or expired--> abandoned
 
 1. Every call may be repeated: the same bytes get the same answer. Other bytes are refused and audited (round_audit.py).
 2. The sealing key of a round is made for it alone, stands in the keystore, and is destroyed as soon as the round is
@@ -176,7 +176,11 @@ class RoundDesk:
         asked = closing.asked
         before = [held for held in self._comparable(asked.measure) if held.round_id != asked.round_id]
         with audited(self._store, Event.ROUND_CLOSE_REFUSED, closing.close, now_ms):
-            out = round_rules.check_participants(asked, closing.participants, before)
+            try:
+                out = round_rules.check_participants(asked, closing.participants, before)
+            except Refused as refusal:  # as too few participants do: it may be asked anew when the others are back
+                self._abandon(self._signed_round(asked.round_id), refusal.reason, now_ms)
+                raise
         if out:
             self.leave_out(closing, out, now_ms)
         return out

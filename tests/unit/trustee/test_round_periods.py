@@ -41,11 +41,15 @@ def test_attack_a_year_less_its_quarters_gives_a_member_away_that_was_away_in_on
     closes(world, QUARTERS[0], without=ORIS[:1])
     for quarter in QUARTERS[1:]:
         assert closes(world, quarter) == frozenset()
-    year = world.opened(measure="checks", period="2025")
+    lost = world.store.rounds.losses(2026)
     for without in ((), ORIS[:1]):
+        year = world.opened(measure="checks", period="2025")
         with pytest.raises(Refused) as caught:
             close(world, year, without=without)
         assert caught.value.reason == "differencing"
+        assert world.store.rounds.losses(2026) == lost  # it came to nothing, and may be asked anew
+        with pytest.raises(Refused, match="abandoned"):
+            close(world, year, without=ORIS[:20])
 
 
 def test_attack_the_last_quarter_completes_a_year_that_was_asked_before(world: RoundWorld) -> None:

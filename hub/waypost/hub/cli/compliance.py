@@ -21,6 +21,7 @@ from waypost.hub.database import open_engine, reading
 from waypost.hub.errors import SettingsError
 from waypost.hub.evidence import Broken, Rosters, read_evidence
 from waypost.hub.grants import Deadline, Decision, Total
+from waypost.hub.limits import RECONCILIATIONS_SIGNED_EVERY_S
 from waypost.hub.standings import KeptDay, Standing
 from waypost.protocol.shell import HomeOption, JsonOption
 
@@ -189,9 +190,8 @@ def _print_tables(day: date, evidence: Evidence, decisions: list[Decision]) -> N
     silent = [each.standing.agency.ori for each in decisions if each.standing.silent]
     console.print(f"Silent, no comparison of the index for a week: {', '.join(silent) or 'none'}")
     if day == datetime.now(UTC).date():
-        console.print(
-            "Today's comparisons of the index are not in this: they are signed, and count, when the day is over."
-        )
+        minutes = int(RECONCILIATIONS_SIGNED_EVERY_S // 60)
+        console.print(f"Comparisons of the index count once the hub has signed them: every {minutes} minutes.")
     _print_deadlines(console, grants.deadlines(evidence, decisions, day))
 
 
