@@ -1,15 +1,14 @@
 """Access to the hub's database: an engine, one thread that uses it, and the few statements that all subjects share.
 
-Every operation is one short transaction that is on the disk when it returns; a killed hub has done it or not. One
-thread serializes the operations of a process, so the event loop never waits for the disk.
+Every operation is short, whole or not done, and on the disk when it returns; a killed hub has done it or not. One
+thread serializes the operations of a process, so the event loop never waits for the disk; those that wait at the same
+moment share a transaction (group_commit.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from waypost.hub import schema
 from waypost.hub.audit import Event
 from waypost.hub.errors import SettingsError
+from waypost.hub.group_commit import GroupCommit
 from waypost.hub.limits import BUSY_TIMEOUT_S
 from waypost.hub.migrations import SCHEMA_VERSION, upgrade
 
@@ -68,23 +68,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 class Database:
-    """An engine with the one thread that uses it."""
+    """An engine with the one thread that uses it; operations that wait at the same moment are committed together."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._thread = ThreadPoolExecutor(1, "store")
+        self._commits = GroupCommit(engine)
 
     async def run(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Run one transaction in the thread; its result, or what it raised after rolling back."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
-
-    def _transact(self, work: Callable[[Connection], _Result]) -> _Result:
-        with self.engine.begin() as connection:
-            return work(connection)
+        """Run one operation in the thread; its result once that is on the disk, or what it raised, taken back."""
+        return await self._commits.run(work)
 
     def close(self) -> None:
         """Finish what is at work, and close."""
-        self._thread.shutdown()
+        self._commits.close()
         self.engine.dispose()
 
 

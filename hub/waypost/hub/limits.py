@@ -81,6 +81,12 @@ SUSPENDED_RETRY_AFTER_MS: Final = HOUR_MS
 SUPERSEDED_RETRY_AFTER_MS: Final = MINUTE_MS
 """What a Goodbye asks a node to wait."""
 
+GROUP_WORKS_MAX: Final = 128
+"""Operations in one transaction: by then the flush that they share costs each next to nothing."""
+
+GROUP_OPEN_S: Final = 0.02
+"""How long a transaction takes in what comes: the first of them waits for it, and so do the operator's commands."""
+
 ROUND_RHO_MILLIONTHS_PER_YEAR: Final = 500_000
 """Privacy loss that a state's members bear in a year by the hub's ledger: rho 0.5; the trustee keeps its own."""
 
