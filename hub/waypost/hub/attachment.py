@@ -21,9 +21,11 @@ from sqlalchemy import Connection
 from waypost.hub import answers, index, mailbox, members, posts, reconciliations, round_answers
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
+from waypost.hub.day_limits import DayLimitReached
 from waypost.hub.errors import Refused
 from waypost.hub.limits import (
     HELLO_TIMEOUT_S,
+    LIMITED_RETRY_AFTER_MS,
     MAIL_FETCHED_MAX,
     OUTGOING_FRAMES_MAX,
     RESTART_RETRY_AFTER_MS,
@@ -80,6 +82,10 @@ class Attachment:
             await work
         except RosterError:
             self._link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
+        except DayLimitReached as limit:
+            if limit.first:
+                await self._audit(Event.DAY_LIMIT_REACHED, "")
+            self._link.end(limit.reason, LIMITED_RETRY_AFTER_MS)
         except Refused as refusal:
             _log.info("a link was ended: %s", refusal.reason)
             self._link.end("protocol" if refusal.reason == "malformed" else "restarting", RESTART_RETRY_AFTER_MS)
@@ -134,6 +140,7 @@ class Attachment:
 
     async def _post(self, post: link_pb2.Post) -> None:
         posted = Posted(self._link.ori, self._hub.roster(), self._hub.key, _now_ms())
+        self._hub.day_limits.count(posted.caller, post.ByteSize(), posted.now_ms)
         result = link_pb2.PostResult(post_id=post.post_id, accepted=True)
         try:
             have_mail = await self._hub.database.run(lambda c: posts.accept(c, post.message, posted))

@@ -24,6 +24,7 @@ class Event(StrEnum):
     EVALUATION_REFUSED = "evaluation-refused"
     REGISTERED = "registered"
     REGISTRATION_REFUSED = "registration-refused"
+    DAY_LIMIT_REACHED = "day-limit-reached"
     INDEX_AGREED = "index-agreed"
     INDEX_DIFFERS = "index-differs"
     WATCHES_CHANGED = "watches-changed"
@@ -74,6 +75,7 @@ MEANING: dict[Event, str] = {
     Event.EVALUATION_REFUSED: "An evaluation was refused; subject: the caller; detail: the reason.",
     Event.REGISTERED: "Pointers were changed; subject: the ORI; detail: how many were added and withdrawn.",
     Event.REGISTRATION_REFUSED: "A registration was refused; subject: the caller; detail: the reason.",
+    Event.DAY_LIMIT_REACHED: "A member has sent as much as one may in a day, and waits; subject: the ORI.",
     Event.INDEX_AGREED: "A member's index is complete and agrees with the hub's; subject: the ORI.",
     Event.INDEX_DIFFERS: "A member's index differs from the hub's; subject: the ORI.",
     Event.WATCHES_CHANGED: "A member left or took back watched tokens; subject: the ORI; detail: how many.",

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from waypost.crypto.envelope import SigningKey
 from waypost.hub import mailbox, schema, transparency
@@ -70,6 +70,12 @@ def state_of(connection: Connection, check_id: bytes) -> CheckState | None:
         ).where(table.c.check_id == check_id)
     ).first()
     return None if row is None else CheckState(*row)
+
+
+def open_of(connection: Connection, asker: str, count_max: int) -> int:
+    """How many checks of that asker are held; they are not counted further than that."""
+    rows = select(schema.checks.c.check_id).where(schema.checks.c.asker == asker).limit(count_max).subquery()
+    return int(connection.scalar(select(func.count()).select_from(rows)) or 0)
 
 
 def responses_of(connection: Connection, check_id: bytes) -> list[Response]:

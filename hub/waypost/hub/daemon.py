@@ -28,6 +28,7 @@ from waypost.hub.database import Database, forget_seen, get_meta, open_engine, p
 from waypost.hub.enrolment import EnrolmentService
 from waypost.hub.errors import Refused, SettingsError, TrusteeUnavailable
 from waypost.hub.limits import (
+    CONCURRENT_CALLS_MAX,
     HOUSEKEEPING_INTERVAL_S,
     JOIN_BYTES_MAX,
     MEMBERSHIP_POLL_S,
@@ -149,6 +150,7 @@ async def _stop(hub: Hub, probe: health.aio.HealthServicer, *servers: aio.Server
 async def _serve_links(hub: Hub, settings: Settings, probe: health.aio.HealthServicer) -> tuple[aio.Server, str]:
     service = HubService(hub)
     options = server_options(message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
+    options += [("grpc.max_concurrent_streams", CONCURRENT_CALLS_MAX)]
     server = aio.server(interceptors=(RequestReader(service.malformed),), options=options)
     add_HubServiceServicer_to_server(service, server)
     _add_standard(server, probe, hub_service_pb2.DESCRIPTOR.services_by_name["HubService"].full_name)

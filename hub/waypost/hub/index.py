@@ -6,17 +6,19 @@
 4. A member's index is current when it said that it is complete and its digest agreed within the last 48 hours.
 5. Bucket digests are kept, and computed anew only where a registration has changed a bucket: 18,000 members that attach
    after a restart cost 18,000 rows, not 80 million.
+6. A member has at most the POINTERS_MAX of its role; a role that has none registers nothing. How many it has is kept
+   beside them, so that a registration costs the same however many there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import Connection, delete, insert, select, text, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, text, tuple_, update
 
 from waypost.hub import schema
 from waypost.hub.errors import Refused
-from waypost.hub.limits import DIGESTED_TOKENS_PER_STEP, DROPPED_POINTERS_PER_STEP, LOOKUP_CHUNK
+from waypost.hub.limits import DIGESTED_TOKENS_PER_STEP, DROPPED_POINTERS_PER_STEP, LOOKUP_CHUNK, POINTERS_MAX
 from waypost.protocol import limits
 from waypost.protocol.index_digest import bucket_digests
 
@@ -44,18 +46,50 @@ def check_tokens(stated_epoch: int, add: Sequence[bytes], withdraw: Sequence[byt
         raise Refused("malformed", f"a token has {limits.TOKEN_BYTES} bytes")
 
 
-def register(connection: Connection, member_id: int, epoch: int, add: Sequence[bytes], gone: Sequence[bytes]) -> None:
-    """Add and withdraw a member's pointers."""
-    pointers = schema.pointers
+def register(connection: Connection, member_id: int, epoch: int, add: Sequence[bytes], gone: Sequence[bytes]) -> int:
+    """Add and withdraw a member's pointers: how many it has then."""
+    pointers, held = schema.pointers, count_pointers(connection, member_id, epoch)
     if add:
-        connection.execute(_ADD, [{"epoch": epoch, "token": token, "member_id": member_id} for token in add])
+        rows = [{"epoch": epoch, "token": token, "member_id": member_id} for token in add]
+        held += connection.execute(_ADD, rows).rowcount
     for part in chunks(gone):
-        connection.execute(
+        held -= connection.execute(
             delete(pointers).where(
                 pointers.c.epoch == epoch, pointers.c.member_id == member_id, pointers.c.token.in_(part)
             )
-        )
+        ).rowcount
+    _keep_count(connection, member_id, epoch, held)
     _mark_changed(connection, member_id, epoch, {token[0] for token in (*add, *gone)})
+    return held
+
+
+def require_within(held: int, role: int) -> None:
+    """Rule 6, after tokens were added; Refused otherwise, and the caller takes the registration back."""
+    if role not in POINTERS_MAX:
+        raise Refused("purpose-not-allowed", "only agencies and POST boards register officers")
+    if held > POINTERS_MAX[role]:
+        raise Refused(
+            "too-many-pointers",
+            f"a member of this role registers at most {POINTERS_MAX[role]:,} tokens",
+            hint="withdraw those of officers who are not held any more, or talk to the hub's operator",
+        )
+
+
+def count_pointers(connection: Connection, member_id: int, epoch: int) -> int:
+    """How many pointers a member has in that epoch."""
+    counts, pointers = schema.pointer_counts, schema.pointers
+    kept = connection.scalar(select(counts.c.pointers).where(counts.c.member_id == member_id, counts.c.epoch == epoch))
+    if kept is not None:
+        return int(kept)
+    query = select(func.count()).select_from(pointers)
+    return int(connection.scalar(query.where(pointers.c.member_id == member_id, pointers.c.epoch == epoch)) or 0)
+
+
+def _keep_count(connection: Connection, member_id: int, epoch: int, held: int) -> None:
+    counts = schema.pointer_counts
+    here = (counts.c.member_id == member_id, counts.c.epoch == epoch)
+    if connection.execute(update(counts).where(*here).values(pointers=held)).rowcount == 0:
+        connection.execute(insert(counts).values(member_id=member_id, epoch=epoch, pointers=held))
 
 
 def look_up(connection: Connection, epoch: int, tokens: Sequence[bytes]) -> dict[int, set[bytes]]:
@@ -159,6 +193,7 @@ def drop_past_epochs(connection: Connection, epoch: int) -> bool:
     """Delete some tokens of epochs before the one in force, which no check asks with; False when none are left."""
     pointers, digests = schema.pointers, schema.bucket_digests
     connection.execute(delete(digests).where(digests.c.epoch < epoch))
+    connection.execute(delete(schema.pointer_counts).where(schema.pointer_counts.c.epoch < epoch))
     key = (pointers.c.epoch, pointers.c.token, pointers.c.member_id)
     some = select(*key).where(pointers.c.epoch < epoch).limit(DROPPED_POINTERS_PER_STEP)
     return connection.execute(delete(pointers).where(tuple_(*key).in_(some))).rowcount > 0

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from waypost.protocol.limits import CHECK_LIFETIME_MS, DAY_MS, HOUR_MS, MINUTE_MS
+from waypost.v1 import roster_pb2
 
 CHECKS_PER_HOUR: Final = {"hiring": 2000, "certification": 2000, "self": 200}
 """Checks of one member in an hour, by purpose: a department of 2,000 screened at once; 60,000 a day is the country."""
+
+CHECKS_PER_DAY: Final = {"hiring": 6000, "certification": 6000, "self": 600}
+"""The same in a day: three such departments. Whoever has tokens already pays the trustee nothing for asking again with
+them, so this, and not the trustee's budget alone, bounds how many persons a member can ask about."""
+
+CHECKS_OPEN_MAX: Final = 20_000
+"""Checks of one member that the hub still holds, because a member has not answered or the asker has not taken its mail:
+three days of asking at the utmost rate; 100 MB of queries that wait for a member which is away."""
+
+POINTERS_MAX: Final[Mapping[int, int]] = {roster_pb2.ROLE_AGENCY: 8_000_000, roster_pb2.ROLE_POST: 32_000_000}
+"""Tokens a member may have registered, by role: at 40 an officer, 200,000 officers of an agency (the largest has 36,000
+serving and more former ones) and 800,000 of a POST board, covers and decoys included. Other roles hold none."""
+
+MESSAGES_PER_DAY_MAX: Final = 150_000
+"""Messages of one member in a day, whatever they are: 60,000 answers and a POST board's first 63,000 registrations."""
+
+MESSAGE_BYTES_PER_DAY_MAX: Final = 2 * 1024**3
+"""The same in bytes: 60,000 answers of 16 KiB are 1 GB, a first registration is 0.5 GB."""
+
+CONCURRENT_CALLS_MAX: Final = 100
+"""Calls on one connection at a time: a node makes eight. More wait at the member's own end."""
 
 MAIL_IN_FLIGHT_MAX: Final = 64
 """Mail sent down a link and not yet taken: keeps a slow node from filling the hub's memory (64 answers are 1 MB)."""
@@ -79,6 +102,7 @@ REASON_CHARS_MAX: Final = 40
 RESTART_RETRY_AFTER_MS: Final = 1000
 SUSPENDED_RETRY_AFTER_MS: Final = HOUR_MS
 SUPERSEDED_RETRY_AFTER_MS: Final = MINUTE_MS
+LIMITED_RETRY_AFTER_MS: Final = HOUR_MS
 """What a Goodbye asks a node to wait."""
 
 GROUP_WORKS_MAX: Final = 128

@@ -47,7 +47,13 @@ def _whole_version_1(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_whole_version_1,)
+def _bounds_of_a_member(connection: Connection) -> None:
+    schema.pointer_counts.create(connection, checkfirst=True)
+    for index in schema.checks.indexes:
+        index.create(connection, checkfirst=True)
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_whole_version_1, _bounds_of_a_member)
 """What leads from version 1 to 2, from 2 to 3, and so on."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS) + 1

@@ -5,7 +5,8 @@
 2. Its purpose is one that the asker's role has. A hiring check bears the digest and reference of the applicant's
    authorization, a self check those of the officer's own signed request; a POST board certifies by its office.
 3. It is for the epoch in force, has CHECK_TOKENS commitments and their openings, and every opening fits.
-4. The asker is within its rate for that purpose.
+4. The asker is within its rate for that purpose, by the hour and by the day, and has fewer than CHECKS_OPEN_MAX checks
+   that the hub still holds.
 5. The same request again gives the present receipt; another request under the same id is refused.
 
 Accepting, looking up, mailing the matching members and writing the receipt are one transaction. A member is mailed the
@@ -28,7 +29,7 @@ from waypost.hub import checks, index, mailbox, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import SeenStore, add_audit
 from waypost.hub.errors import RateExceeded, Refused
-from waypost.hub.limits import CHECKS_PER_HOUR
+from waypost.hub.limits import CHECKS_OPEN_MAX, CHECKS_PER_DAY, CHECKS_PER_HOUR
 from waypost.hub.mailbox import MailKind
 from waypost.hub.receipts import CheckState, coverage
 from waypost.protocol import limits, names
@@ -51,6 +52,7 @@ _SIGNED_BY_THE_PERSON = {
     check_pb2.PURPOSE_HIRING: ("a hiring check", "the applicant's signed authorization"),
     check_pb2.PURPOSE_SELF: ("a self check", "the officer's own signed request"),
 }
+_HOURS = limits.DAY_MS // limits.HOUR_MS
 _DIGEST_BYTES = 32
 _REFERENCE_CHARS_MAX = 100
 _STAFF_CHARS_MAX = 64
@@ -150,6 +152,7 @@ def accept_check(
         return checks.logged_receipt(connection, held, key, now_ms), frozenset()
     if not _first_time(connection, check):
         raise Refused("replayed", "this check was made and delivered before")
+    _require_room(connection, asker)
     _count(connection, asker, check.content.purpose, now_ms)  # rule 4; a refusal takes the counting back with it
     matches = _matches(connection, check, roster)
     current = index.current_oris(connection, roster.epoch, now_ms)
@@ -200,20 +203,36 @@ def _count(connection: Connection, asker: str, purpose: int, now_ms: int) -> Non
     """Rule 4: count the check in its hour."""
     table = schema.check_counts
     hour = now_ms // limits.HOUR_MS
-    connection.execute(delete(table).where(table.c.hour < hour))
-    here = (table.c.asker == asker, table.c.purpose == purpose, table.c.hour == hour)
-    used = int(connection.scalar(select(table.c.checks).where(*here)) or 0)
+    connection.execute(delete(table).where(table.c.hour <= hour - _HOURS))
+    query = select(table.c.hour, table.c.checks).where(table.c.asker == asker, table.c.purpose == purpose)
+    used = {row.hour: row.checks for row in connection.execute(query)}
     word = _PURPOSE_WORDS[check_pb2.Purpose.ValueType(purpose)]
-    if used >= CHECKS_PER_HOUR[word]:
-        raise RateExceeded(
-            "rate-exceeded",
-            f"{asker} has asked {used} checks for {word} within the hour",
-            hint="the next hour takes more; the batch goes on where it stopped",
-        )
-    if used:
-        connection.execute(update(table).where(*here).values(checks=used + 1))
+    _require_rate(asker, word, used.get(hour, 0), CHECKS_PER_HOUR[word], "hour")
+    _require_rate(asker, word, sum(used.values()), CHECKS_PER_DAY[word], "day")
+    if hour in used:
+        here = (table.c.asker == asker, table.c.purpose == purpose, table.c.hour == hour)
+        connection.execute(update(table).where(*here).values(checks=used[hour] + 1))
     else:
         connection.execute(insert(table).values(asker=asker, purpose=purpose, hour=hour, checks=1))
+
+
+def _require_rate(asker: str, word: str, used: int, allowed: int, span: str) -> None:
+    if used >= allowed:
+        raise RateExceeded(
+            "rate-exceeded",
+            f"{asker} has asked {used} checks for {word} within the {span}",
+            hint=f"the next {span} takes more; the batch goes on where it stopped",
+        )
+
+
+def _require_room(connection: Connection, asker: str) -> None:
+    """Rule 4: what the hub holds for that asker is bounded."""
+    if checks.open_of(connection, asker, CHECKS_OPEN_MAX) >= CHECKS_OPEN_MAX:
+        raise RateExceeded(
+            "too-many-open",
+            f"the hub holds {CHECKS_OPEN_MAX:,} checks of {asker} that are not over",
+            hint="take their mail, and wait for members that have not answered",
+        )
 
 
 def _first_time(connection: Connection, check: IncomingCheck) -> bool:

@@ -79,6 +79,15 @@ bucket_digests: Final = Table(
 )
 """A member's 256 bucket digests, 32 bytes each, as last computed; zeros where a registration has changed the bucket."""
 
+pointer_counts: Final = Table(
+    "pointer_counts",
+    metadata,
+    Column("member_id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("pointers", BigInteger, nullable=False),
+)
+"""How many pointers a member has: counted once, then kept with every registration."""
+
 watched: Final = Table(
     "watched",
     metadata,
@@ -125,6 +134,7 @@ checks: Final = Table(
     Column("coverage", LargeBinary, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("pending", Integer, nullable=False),
+    Index("checks_by_asker", "asker"),
 )
 
 responses: Final = Table(

@@ -13,26 +13,27 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError
 from grpc import aio
 from sqlalchemy import Connection, select
 
 from waypost.crypto import pki
-from waypost.crypto.envelope import SigningKey, Verifier
-from waypost.crypto.errors import EnvelopeError, OprfError, PkiError
+from waypost.crypto.envelope import SigningKey
+from waypost.crypto.errors import OprfError, PkiError
 from waypost.crypto.serving import utc_now
 from waypost.crypto.split_oprf import HalfKey, evaluate_half
-from waypost.hub import index, log_answers, members, routing, schema, transparency, watches
+from waypost.hub import index, log_answers, members, registering, routing, schema, transparency
 from waypost.hub.attachment import Attachment
 from waypost.hub.audit import Event
-from waypost.hub.database import Database, SeenStore, add_audit
+from waypost.hub.database import Database, add_audit
+from waypost.hub.day_limits import DayLimitReached, DayLimits
 from waypost.hub.errors import HubError, RateExceeded, Refused, TrusteeUnavailable
 from waypost.hub.limits import EVALUATIONS_AT_WORK_MAX
 from waypost.hub.links import Links
+from waypost.hub.posted import Posted
 from waypost.hub.registrar import Registrar
 from waypost.hub.trustee_link import TrusteeLink
 from waypost.protocol import limits, names
@@ -59,6 +60,7 @@ class Hub:
     links: Links
     callers: ThreadPoolExecutor
     cores: ThreadPoolExecutor
+    day_limits: DayLimits = field(default_factory=DayLimits)
 
     def roster(self) -> Roster:
         """The roster in force; Refused while there is none."""
@@ -121,10 +123,10 @@ class HubService(HubServiceServicer):
         self, request: hub_service_pb2.RegisterRequest, context: Context
     ) -> hub_service_pb2.RegisterResponse:
         """Add and withdraw pointers."""
-        caller = await self._member(context)
+        caller = await self._sender(context, request.ByteSize())
         try:
-            roster, key = self._hub.roster(), self._hub.key
-            watchers = await self._hub.database.run(lambda c: _register(c, request, caller, roster, key))
+            posted = Posted(caller, self._hub.roster(), self._hub.key, now_ms())
+            watchers = await self._hub.database.run(lambda c: registering.accept(c, request.registration, posted))
         except Refused as error:
             await self._refuse(context, error, Event.REGISTRATION_REFUSED, caller)
         self._hub.links.wake(watchers)
@@ -149,7 +151,7 @@ class HubService(HubServiceServicer):
         self, request: hub_service_pb2.SubmitCheckRequest, context: Context
     ) -> hub_service_pb2.SubmitCheckResponse:
         """Accept a check, route it, and give its receipt."""
-        caller = await self._member(context)
+        caller = await self._sender(context, request.ByteSize())
         moment, key = now_ms(), self._hub.key
         try:
             roster = self._hub.roster()
@@ -176,7 +178,7 @@ class HubService(HubServiceServicer):
         self, request: hub_service_pb2.RenewCertificateRequest, context: Context
     ) -> hub_service_pb2.RenewCertificateResponse:
         """A fresh certificate for the caller."""
-        caller = await self._member(context)
+        caller = await self._sender(context, request.ByteSize())
         try:
             pem = self._hub.authority.issue(request.csr_pem, name=caller, server=False, now=utc_now())
         except PkiError as error:
@@ -224,6 +226,17 @@ class HubService(HubServiceServicer):
             await abort(context, error)
         return caller
 
+    async def _sender(self, context: Context, message_bytes: int) -> str:
+        """The same, for a call that leaves something at the hub: it counts against what a member may send in a day."""
+        caller = await self._member(context)
+        try:
+            self._hub.day_limits.count(caller, message_bytes, now_ms())
+        except DayLimitReached as error:
+            if error.first:
+                await self._hub.database.run(lambda c: add_audit(c, now_ms(), Event.DAY_LIMIT_REACHED, caller))
+            await abort(context, error)
+        return caller
+
     async def _refuse(self, context: Context, error: Exception, event: Event, caller: str) -> NoReturn:
         if isinstance(error, OprfError):
             error = Refused("malformed", str(error))
@@ -231,31 +244,6 @@ class HubService(HubServiceServicer):
             reason = error.reason
             await self._hub.database.run(lambda c: add_audit(c, now_ms(), event, caller, reason))
         await abort(context, error)
-
-
-def _register(
-    connection: Connection, request: hub_service_pb2.RegisterRequest, caller: str, roster: Roster, key: SigningKey
-) -> frozenset[str]:
-    moment = now_ms()
-    try:
-        verified = Verifier((names.HUB,), SeenStore(connection)).verify(
-            request.registration,
-            expected_type=names.REGISTRATION,
-            keys=(roster.active_member(caller).signing_public_key,),
-            sender=caller,
-            now_ms=moment,
-        )
-        message = index_pb2.Registration.FromString(verified.payload)
-    except (EnvelopeError, RosterError) as error:
-        raise Refused(error.reason, str(error), hint=error.hint) from error
-    except DecodeError:
-        raise Refused("malformed", "the registration cannot be read") from None
-    index.check_tokens(message.epoch, message.add, message.withdraw, roster.epoch)
-    member_id = members.member_id(connection, caller)
-    index.register(connection, member_id, roster.epoch, message.add, message.withdraw)
-    digest = hashlib.sha256(verified.payload).hexdigest()[:16]
-    add_audit(connection, moment, Event.REGISTERED, caller, f"{digest} +{len(message.add)} -{len(message.withdraw)}")
-    return watches.tell(connection, message.add, member_id=member_id, roster=roster, key=key, now_ms=moment)
 
 
 def _note_renewal(connection: Connection, caller: str, fingerprint: bytes) -> None:
@@ -282,6 +270,7 @@ _CODES = {
     "expired-invitation": grpc.StatusCode.PERMISSION_DENIED,
     "not-admitted": grpc.StatusCode.FAILED_PRECONDITION,
     "wrong-epoch": grpc.StatusCode.FAILED_PRECONDITION,
+    "too-many-pointers": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "no-roster": grpc.StatusCode.UNAVAILABLE,
 }
 

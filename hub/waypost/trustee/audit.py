@@ -41,7 +41,7 @@ MEANING: dict[Event, str] = {
     Event.ROSTER_REFUSED: "A proposed roster was refused; subject: its version if readable; detail: the reason.",
     Event.EVALUATED: "Elements were evaluated; subject: the member; detail: purpose and number.",
     Event.EVALUATION_REFUSED: "An evaluation was refused; subject: the member if known; detail: the reason.",
-    Event.BUDGET_SET: "The operator changed a member's budget; subject: the ORI; detail: purpose and number.",
+    Event.BUDGET_SET: "The operator changed a member's budget; subject: the ORI; detail: purpose or officers, number.",
     Event.INDEX_KEY_MADE: "A half of an index key was made; subject: the epoch.",
     Event.LOG_RESTARTED: "The operator let the hub begin its transparency log anew; detail: the reason given.",
     Event.CHECKPOINT_REFUSED: "A checkpoint of the hub's log does not continue the one cosigned before; detail: why.",

@@ -4,8 +4,10 @@
 2. It is addressed to the trustee, in its time, and was not seen before.
 3. It is for the epoch of that roster, names a purpose, and holds a lawful number of elements: exactly CHECK_TOKENS for
    a check, 1 to OPRF_BATCH_MAX for a registration.
-4. The member's budget for that purpose covers it. It is counted before anything is evaluated, and stays counted when
-   the answer is lost: a hub that repeats requests spends the member's budget, and gains nothing.
+4. The member's budgets for that purpose cover it: one of a day for checks; for registrations one of a day and one of
+   REGISTRATION_WINDOW_MS, by the number of officers that the operator has stated for it. It is counted before anything
+   is evaluated, and stays counted when the answer is lost: a hub that repeats requests spends the member's budget, and
+   gains nothing.
 """
 
 from __future__ import annotations
@@ -36,11 +38,31 @@ class Budget:
     elements: int
     window_ms: int
 
+    @property
+    def days(self) -> int:
+        """The window in days."""
+        return self.window_ms // protocol_limits.DAY_MS
 
-DEFAULT_BUDGETS = {
-    CHECK: Budget(limits.CHECK_ELEMENTS_PER_DAY, limits.CHECK_WINDOW_MS),
-    REGISTRATION: Budget(limits.REGISTRATION_ELEMENTS_PER_WINDOW, limits.REGISTRATION_WINDOW_MS),
-}
+
+PURPOSES = (CHECK, REGISTRATION)
+
+
+def budgets_of(store: Store, ori: str, purpose: index_pb2.EvaluationPurpose.ValueType) -> tuple[Budget, ...]:
+    """What a member may have evaluated for a purpose. One that the operator set replaces that of the longest window."""
+    default: tuple[Budget, ...] = (Budget(limits.CHECK_ELEMENTS_PER_DAY, limits.CHECK_WINDOW_MS),)
+    if purpose == REGISTRATION:
+        default = _registration_budgets(store.officers_stated(ori))
+    own = store.budget(ori, purpose)
+    return default if own is None else (*default[:-1], Budget(own, default[-1].window_ms))
+
+
+def _registration_budgets(officers: int | None) -> tuple[Budget, ...]:
+    day, window = limits.REGISTRATION_ELEMENTS_PER_DAY, limits.REGISTRATION_ELEMENTS_PER_WINDOW
+    if officers is not None:
+        upkeep, everybody = limits.UPKEEP_ELEMENTS_PER_DAY, officers * limits.ELEMENTS_PER_OFFICER
+        days = limits.REGISTRATION_WINDOW_MS // limits.CHECK_WINDOW_MS
+        day, window = everybody + upkeep, limits.REGISTRATIONS_OF_ALL_PER_WINDOW * everybody + days * upkeep
+    return Budget(day, limits.CHECK_WINDOW_MS), Budget(window, limits.REGISTRATION_WINDOW_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +106,7 @@ def admit(envelope: envelope_pb2.Envelope, *, roster: Roster | None, store: Stor
 def _check_content(request: index_pb2.EvaluationRequest, roster: Roster) -> None:
     if request.epoch != roster.epoch:
         raise Refused("wrong-epoch", f"the index is in epoch {roster.epoch}, not {request.epoch}")
-    if request.purpose not in DEFAULT_BUDGETS:
+    if request.purpose not in PURPOSES:
         raise Refused("malformed", "the evaluation request names no purpose")
     count = len(request.blinded_elements)
     if request.purpose == CHECK and count != protocol_limits.CHECK_TOKENS:
@@ -94,13 +116,11 @@ def _check_content(request: index_pb2.EvaluationRequest, roster: Roster) -> None
 
 
 def _spend(ori: str, purpose: index_pb2.EvaluationPurpose.ValueType, elements: int, store: Store, now_ms: int) -> None:
-    default = DEFAULT_BUDGETS[purpose]
-    own = store.budget(ori, purpose)
-    allowed = default.elements if own is None else own
-    if store.used(ori, purpose, now_ms - default.window_ms) + elements > allowed:
-        raise Spent(
-            "budget-spent",
-            f"{ori} has used up its budget of {allowed} elements",
-            hint=f"wait, or ask the trustee's operator for: waypost-trustee budgets set {ori}",
-        )
+    for budget in budgets_of(store, ori, purpose):
+        if store.used(ori, purpose, now_ms - budget.window_ms) + elements > budget.elements:
+            raise Spent(
+                "budget-spent",
+                f"{ori} has used up its budget of {budget.elements} elements in {budget.days} days",
+                hint=f"wait, or ask the trustee's operator for: waypost-trustee budgets set {ori}",
+            )
     store.use(ori, purpose, now_ms, elements)

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-from waypost.protocol.limits import CHECK_TOKENS, DAY_MS
+from waypost.protocol.limits import CHECK_TOKENS, DAY_MS, REGISTRATION_BATCH_TOKENS
 
 CHECK_ELEMENTS_PER_DAY: Final = 2000 * CHECK_TOKENS
 """A member's checks in a day: an academy class or a whole department in one go; 60,000 a day is the whole country."""
 
 REGISTRATION_ELEMENTS_PER_WINDOW: Final = 4_000_000
 """A member's registrations in a window: the largest department (36,000 officers) twice over."""
+
+REGISTRATION_ELEMENTS_PER_DAY: Final = 2_000_000
+"""The same in a day, for a member whose size the operator has not stated: that department's first day with room."""
+
+ELEMENTS_PER_OFFICER: Final = 64
+"""Elements that one stated officer stands for: 39 keys on average, and what fills up their batches."""
+
+UPKEEP_ELEMENTS_PER_DAY: Final = 64 * REGISTRATION_BATCH_TOKENS
+"""What a member of any stated size may use beside that in a day: 64 changes, each filled up to a whole batch. So many
+guesses, 800 persons', are fewer than the checks of a day stand for."""
+
+REGISTRATIONS_OF_ALL_PER_WINDOW: Final = 2
+"""How often a member of stated size may register everybody in a window: once, and once more for new index keys."""
+
+OFFICERS_STATED_MAX: Final = 2_000_000
+"""Largest size that can be stated: all officers of the country, serving and former."""
 
 REGISTRATION_WINDOW_MS: Final = 30 * DAY_MS
 CHECK_WINDOW_MS: Final = DAY_MS
@@ -39,4 +55,5 @@ CERTIFICATE_CHECK_INTERVAL_S: Final = 6 * 3600.0
 BUSY_TIMEOUT_MS: Final = 10_000
 """How long a write waits for another process of the same operator."""
 
+assert UPKEEP_ELEMENTS_PER_DAY < CHECK_ELEMENTS_PER_DAY  # noqa: S101 - guessing by registration pays less than asking
 assert CHECK_WINDOW_MS <= REGISTRATION_WINDOW_MS < USAGE_KEPT_MS  # noqa: S101 - relations between bounds

@@ -44,6 +44,7 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE TABLE checkpoints_refused (note BLOB PRIMARY KEY, at_ms INTEGER NOT NULL, reason TEXT NOT NULL);
     """,
     round_books.MIGRATION,
+    "CREATE TABLE sizes (ori TEXT PRIMARY KEY, officers INTEGER NOT NULL) WITHOUT ROWID",
 )
 """Scripts by version, from 1: statements without a semicolon inside. A released one is never changed; a new one is
 appended."""
@@ -162,6 +163,15 @@ class Store:
     def set_budget(self, ori: str, purpose: int, elements: int) -> None:
         """Give a member a budget of its own."""
         self._db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (ori, purpose, elements))
+
+    def officers_stated(self, ori: str) -> int | None:
+        """How many officers the operator has stated for a member, serving and former; None when he has not."""
+        row = self._db.execute("SELECT officers FROM sizes WHERE ori = ?", (ori,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def state_officers(self, ori: str, officers: int) -> None:
+        """State how many officers a member holds."""
+        self._db.execute("INSERT OR REPLACE INTO sizes VALUES (?, ?)", (ori, officers))
 
     def used(self, ori: str, purpose: int, since_ms: int) -> int:
         """Elements evaluated for a member since then, with all of the hour in which `since_ms` lies."""

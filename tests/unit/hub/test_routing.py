@@ -224,6 +224,47 @@ def test_rule_4_a_member_that_asks_too_often_is_refused_until_the_next_hour_and_
     assert world.submit(refused_check).sequence == 1  # what was refused was not counted as seen
 
 
+def test_rule_4_attack_a_member_asks_all_day_with_tokens_that_cost_the_trustee_nothing(
+    world: HubWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "CHECKS_PER_HOUR", {"hiring": 2, "certification": 2, "self": 2})
+    monkeypatch.setattr(routing, "CHECKS_PER_DAY", {"hiring": 3, "certification": 3, "self": 3})
+    (token,) = tokens(1)
+    world.register(HOLDER, [token])
+    for _ in range(2):
+        world.submit(world.ask([token]))
+    world.now_ms += limits.HOUR_MS
+    world.submit(world.ask([token]))
+    world.now_ms += limits.HOUR_MS
+    with pytest.raises(RateExceeded, match="within the day") as refused:
+        world.submit(world.ask([token]))
+    assert refused.value.reason == "rate-exceeded"
+    assert len(world.queries(HOLDER)) == 3
+    world.now_ms += limits.DAY_MS - 2 * limits.HOUR_MS  # the first two are a day back
+    world.submit(world.ask([token]))
+
+
+def test_rule_4_attack_a_member_leaves_checks_waiting_without_end(
+    world: HubWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a holder that is away; or it never takes the answers."""
+    monkeypatch.setattr(routing, "CHECKS_OPEN_MAX", 2)
+    (token,) = tokens(1)
+    world.register(HOLDER, [token])
+    first, _ = world.ask([token]), world.submit(world.ask([token]))
+    world.submit(first)
+    with pytest.raises(RateExceeded) as refused:
+        world.submit(world.ask([token]))
+    assert refused.value.reason == "too-many-open"
+    assert world.submit(first).sequence == 1  # what is held already is not refused
+    world.submit(world.ask([token], sender=OTHER), caller=OTHER)
+    world.give(world.answer(first))
+    world.take_mail(ASKER)
+    world.take_mail(HOLDER)
+    world.do(lambda connection: checks.forget_delivered(connection, world.now_ms))
+    assert world.submit(world.ask([token])).sequence == 1
+
+
 def test_rule_5_the_same_request_again_gives_its_receipt_and_asks_nobody_twice(world: HubWorld) -> None:
     (token,) = tokens(1)
     world.register(HOLDER, [token])

@@ -16,8 +16,9 @@ from waypost.crypto.freshness import Header, header_to_proto, new_header
 from waypost.crypto.limits import OPRF_BATCH_MAX
 from waypost.protocol import limits, names
 from waypost.protocol.roster import Member, Roster
+from waypost.trustee import limits as own_limits
 from waypost.trustee.errors import Refused, Spent
-from waypost.trustee.evaluating import CHECK, DEFAULT_BUDGETS, REGISTRATION, Admitted, admit, sender_of
+from waypost.trustee.evaluating import CHECK, REGISTRATION, Admitted, admit, budgets_of, sender_of
 from waypost.trustee.store import Store
 from waypost.v1 import envelope_pb2, index_pb2, roster_pb2
 
@@ -186,7 +187,7 @@ def test_rule_4_attack_a_spent_budget_is_never_renewed_before_its_window_is_over
     at_ms: int, early_ms: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     spent_at_ms = NOW_MS + at_ms
-    again_ms = spent_at_ms + DEFAULT_BUDGETS[CHECK].window_ms - early_ms
+    again_ms = spent_at_ms + limits.DAY_MS - early_ms
     store = Store(tmp_path_factory.mktemp("trustee") / "trustee.db", create=True)
     store.set_budget(ORI, CHECK, limits.CHECK_TOKENS)
     admitted(store, request(now_ms=spent_at_ms), spent_at_ms)
@@ -199,8 +200,69 @@ def test_rule_4_a_budget_is_whole_again_an_hour_after_its_window(store: Store) -
     store.set_budget(ORI, CHECK, limits.CHECK_TOKENS)
     spent_at_ms = NOW_MS + limits.HOUR_MS - 1
     admitted(store, request(now_ms=spent_at_ms), spent_at_ms)
-    again_ms = spent_at_ms + DEFAULT_BUDGETS[CHECK].window_ms + limits.HOUR_MS
+    again_ms = spent_at_ms + limits.DAY_MS + limits.HOUR_MS
     assert admitted(store, request(now_ms=again_ms), again_ms).ori == ORI
+
+
+def in_registration(store: Store, count: int, now_ms: int) -> Admitted:
+    elements = [bytes([number % 256]) * 32 for number in range(count)]
+    return admitted(store, request(elements, purpose=REGISTRATION, now_ms=now_ms), now_ms)
+
+
+def spend_registration(store: Store, count: int, now_ms: int) -> None:
+    """In batches, as nodes do."""
+    for start in range(0, count, OPRF_BATCH_MAX):
+        in_registration(store, min(OPRF_BATCH_MAX, count - start), now_ms)
+
+
+def test_rule_4_attack_a_member_of_ten_officers_has_the_whole_countrys_names_evaluated_for_registration(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_limits, "UPKEEP_ELEMENTS_PER_DAY", 100)
+    store.state_officers(ORI, 10)
+    of_a_day = 10 * own_limits.ELEMENTS_PER_OFFICER + 100
+    spend_registration(store, of_a_day, NOW_MS)
+    with pytest.raises(Spent, match="in 1 days"):
+        in_registration(store, 1, NOW_MS)
+    of_a_month = 2 * 10 * own_limits.ELEMENTS_PER_OFFICER + 30 * 100
+    days = of_a_month // of_a_day
+    for day in range(1, days):
+        spend_registration(store, of_a_day, NOW_MS + day * (limits.DAY_MS + limits.HOUR_MS))
+    with pytest.raises(Spent, match="in 30 days"):
+        spend_registration(store, of_a_day, NOW_MS + days * (limits.DAY_MS + limits.HOUR_MS))
+    assert of_a_month - of_a_day < store.used(ORI, REGISTRATION, 0) <= of_a_month
+    assert admitted(store, request()).purpose == CHECK
+
+
+def test_rule_4_without_a_stated_size_the_largest_department_gets_through_in_a_day_and_not_more(store: Store) -> None:
+    day, month = budgets_of(store, ORI, REGISTRATION)
+    assert 36_000 * 40 < day.elements < month.elements == own_limits.REGISTRATION_ELEMENTS_PER_WINDOW
+    with store.transaction():
+        store.use(ORI, REGISTRATION, NOW_MS, day.elements)
+    with pytest.raises(Spent):
+        in_registration(store, 1, NOW_MS)
+    assert in_registration(store, 1, NOW_MS + limits.DAY_MS + limits.HOUR_MS)
+
+
+@pytest.mark.parametrize("officers", [0, 1, 400, 36_000])
+def test_rule_4_a_stated_size_leaves_room_for_everybody_at_once_and_for_new_keys_within_the_month(
+    store: Store, officers: int
+) -> None:
+    store.state_officers(ORI, officers)
+    day, month = budgets_of(store, ORI, REGISTRATION)
+    filled = -(-officers * 40 // limits.REGISTRATION_BATCH_TOKENS) * limits.REGISTRATION_BATCH_TOKENS
+    assert filled <= day.elements
+    assert 2 * filled <= month.elements
+    assert (day.window_ms, month.window_ms) == (limits.DAY_MS, own_limits.REGISTRATION_WINDOW_MS)
+
+
+def test_rule_4_a_budget_that_the_operator_set_is_that_of_the_month_and_the_days_stays(store: Store) -> None:
+    store.state_officers(ORI, 10)
+    store.set_budget(ORI, REGISTRATION, 5)
+    assert [budget.elements for budget in budgets_of(store, ORI, REGISTRATION)] == [
+        10 * own_limits.ELEMENTS_PER_OFFICER + own_limits.UPKEEP_ELEMENTS_PER_DAY,
+        5,
+    ]
 
 
 def test_a_message_that_cannot_be_read_is_audited_without_a_sender() -> None:

@@ -1,4 +1,4 @@
-"""`waypost-trustee budgets show | set`: how many elements a member may have evaluated."""
+"""`waypost-trustee budgets show | set | size`: how many elements a member may have evaluated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from waypost.protocol.shell import HomeOption
 from waypost.trustee import settings
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import SettingsError
-from waypost.trustee.evaluating import CHECK, DEFAULT_BUDGETS, REGISTRATION
+from waypost.trustee.evaluating import CHECK, REGISTRATION, budgets_of
+from waypost.trustee.limits import OFFICERS_STATED_MAX
 from waypost.trustee.store import Store
 
 app = typer.Typer(help="Budgets of members.", no_args_is_help=True)
@@ -37,12 +38,30 @@ def show(ori: _OriArgument, home: HomeOption = _DEFAULT_HOME) -> None:
     """Show a member's budgets and what it used of them in the present window."""
     store = Store(settings.Home(home).database)
     now_ms = time.time_ns() // 1_000_000
+    officers = store.officers_stated(_require(ori))
+    typer.echo("officers      " + ("not stated" if officers is None else f"{officers} stated"))
     for word, number in _NUMBER.items():
-        default = DEFAULT_BUDGETS[number]
-        own = store.budget(_require(ori), number)
-        used = store.used(ori, number, now_ms - default.window_ms)
-        allowed = default.elements if own is None else own
-        typer.echo(f"{word:<13} {used} of {allowed} elements used in {default.window_ms // 86_400_000} days")
+        for budget in budgets_of(store, ori, number):
+            used = store.used(ori, number, now_ms - budget.window_ms)
+            span = "1 day" if budget.days == 1 else f"{budget.days} days"
+            typer.echo(f"{word:<13} {used} of {budget.elements} elements used in {span}")
+
+
+@app.command()
+def size(
+    ori: _OriArgument,
+    officers: Annotated[
+        int, typer.Argument(min=0, max=OFFICERS_STATED_MAX, help="Officers it holds, serving and former.")
+    ],
+    home: HomeOption = _DEFAULT_HOME,
+) -> None:
+    """State how many officers a member holds: its registrations in a day and in 30 days are bounded by that."""
+    store = Store(settings.Home(home).database)
+    with store.transaction():
+        store.state_officers(_require(ori), officers)
+        store.audit(time.time_ns() // 1_000_000, Event.BUDGET_SET, ori, f"officers {officers}")
+        day, month = budgets_of(store, ori, REGISTRATION)
+    typer.echo(f"{ori}: {officers} officers, {day.elements} elements a day, {month.elements} in {month.days} days.")
 
 
 @app.command("set")
@@ -52,7 +71,7 @@ def set_budget(
     elements: Annotated[int, typer.Argument(min=0, help="Elements in the window: 96 a check, about 40 an officer.")],
     home: HomeOption = _DEFAULT_HOME,
 ) -> None:
-    """Give a member a budget of its own."""
+    """Give a member a budget of its own: of a day for checks, of 30 days for registrations."""
     store = Store(settings.Home(home).database)
     with store.transaction():
         store.set_budget(_require(ori), _NUMBER[purpose], elements)
