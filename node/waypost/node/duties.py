@@ -1,8 +1,9 @@
 """The duty of who asks: before an adverse decision the applicant must be told what was found.
 
-none    --something that tells against him is disclosed--> open
-open    --the letter is written-----> written
-written --marked as delivered-------> done
+none          --something that tells against him is disclosed--> open
+open          --the letter is written-----> written
+written       --marked as delivered-------> done
+written, done --more that tells against him arrives--> open
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ def tells_against(candidate: check_pb2.Candidate) -> bool:
     return bool(candidate.conduct) or any(each.under_investigation or each.separation_kind in _ADVERSE for each in left)
 
 
-def duty_of(*, disclosed: bool, letter: StoredLetter | None) -> Duty:
-    """How the duty stands when something that tells against him was disclosed or not, and this letter written."""
-    if not disclosed:
+def duty_of(*, told_at_ms: int, letter: StoredLetter | None) -> Duty:
+    """How the duty stands when the newest of what tells against him came at that moment (0: nothing did)."""
+    if not told_at_ms:
         return Duty.NONE
-    if letter is None:
+    if letter is None or letter.written_at_ms < told_at_ms:
         return Duty.OPEN
     return Duty.DONE if letter.done_at_ms else Duty.WRITTEN
 
@@ -51,6 +52,8 @@ def words(duty: Duty, letter: StoredLetter | None, check: str) -> str:
     """The duty for people; empty when there is none."""
     if duty is Duty.OPEN:
         command = f"waypost-node check letter {check} -o letter.pdf --by YOU"
+        if letter is not None:
+            return f"More was disclosed since the letter to the applicant; write it anew: {command}"
         return f"Before an adverse decision the applicant must be told: {command}"
     if letter is None or duty is Duty.NONE:
         return ""

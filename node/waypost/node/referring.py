@@ -237,12 +237,12 @@ def take_decision(store: Store, envelope: envelope_pb2.Envelope, receiver: Recei
         reason = body.reason[: limits.REASON_CHARS_MAX]
         store.referrals.put_asked(replace(asked, state=RELEASED if released else REFUSED, reason=reason))
         if released:
-            _put_in_place(store, asked, body.candidate)
+            _put_in_place(store, asked, body.candidate, receiver.now_ms)
         event = Event.REFERRAL_RELEASED if released else Event.REFERRAL_REFUSED
         store.audit.add(AuditEntry(receiver.now_ms, event, header.sender))
 
 
-def _put_in_place(store: Store, asked: ReferralAsked, candidate: check_pb2.Candidate) -> None:
+def _put_in_place(store: Store, asked: ReferralAsked, candidate: check_pb2.Candidate, now_ms: int) -> None:
     for answer in store.checks.answers(asked.check_id):
         if answer.ori != asked.ori:
             continue
@@ -250,7 +250,7 @@ def _put_in_place(store: Store, asked: ReferralAsked, candidate: check_pb2.Candi
         for offered in body.candidates:
             if offered.referral_reference == asked.reference:
                 offered.CopyFrom(candidate)
-        store.checks.redact_answer(asked.check_id, asked.ori, body.SerializeToString())
+        store.checks.redact_answer(asked.check_id, asked.ori, body.SerializeToString(), arrived_at_ms=now_ms)
 
 
 def _verified(envelope: envelope_pb2.Envelope, kind: str, receiver: Receiver) -> tuple[Header, bytes]:

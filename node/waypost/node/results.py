@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,10 +20,12 @@ from waypost.node.matching import Comparison, Confidence, score
 from waypost.node.record_words import differences as record_differences
 from waypost.node.record_words import dispute_words, kind_words
 from waypost.node.since import News, news
-from waypost.node.store import ReceivedNotice, StoredAnswer, StoredCheck, StoredLetter
+from waypost.node.store import ReceivedNotice, ReferralAsked, StoredAnswer, StoredCheck, StoredLetter
+from waypost.node.store.referrals import REFUSED, RELEASED
 from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
 _ORDER = {Confidence.CONFIRMED: 0, Confidence.PROBABLE: 1, Confidence.POSSIBLE: 2}
+_DECIDED = {RELEASED: 0, REFUSED: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,15 @@ class Result:
     """What owners have told since about officers themselves: by owner and officer_key."""
     letter: StoredLetter | None = None
     """The letter to the applicant, once there is one."""
+    told_at_ms: int = 0
+    """When the newest of what tells against the applicant arrived; 0 when nothing does."""
+    referrals_asked: Mapping[str, ReferralAsked] = field(default_factory=dict)
+    """What became of the referral that this node asked for in this check, by member: of several an undecided one."""
 
     @property
     def duty(self) -> Duty:
         """Whether the applicant must still be told (duties.py)."""
-        return duty_of(disclosed=any(tells_against(each.candidate) for each in self.candidates), letter=self.letter)
+        return duty_of(told_at_ms=self.told_at_ms, letter=self.letter)
 
     @property
     def complete(self) -> bool:
@@ -70,6 +76,7 @@ def result_of(
     answers: Sequence[StoredAnswer],
     notices: Sequence[ReceivedNotice] = (),
     letter: StoredLetter | None = None,
+    asked: Sequence[ReferralAsked] = (),
 ) -> Result:
     """Score a check's answers as they are now, beside what owners have told since (`notices`, oldest first)."""
     inquiry = inquiry_from_json(check.request_json)
@@ -112,7 +119,14 @@ def result_of(
         receipt.coverage if receipt is not None else None,
         *news(answers, notices),
         letter,
+        _told_at_ms(answers, found),
+        {each.ori: each for each in sorted(asked, key=lambda each: _DECIDED.get(each.state, len(_DECIDED)))},
     )
+
+
+def _told_at_ms(answers: Sequence[StoredAnswer], found: Sequence[FoundCandidate]) -> int:
+    telling = {each.ori for each in found if tells_against(each.candidate)}
+    return max((answer.at_ms for answer in answers if answer.ori in telling), default=0)
 
 
 def facts(result: Result) -> dict[str, Any]:
@@ -125,6 +139,9 @@ def facts(result: Result) -> dict[str, Any]:
         "applicant": result.inquiry.row or 1,
         "candidates": [_candidate_facts(found, result) for found in result.candidates],
         "referrals": list(result.referrals),
+        "referrals_asked": [
+            {"ori": ori, "state": each.state, "reason": each.reason} for ori, each in result.referrals_asked.items()
+        ],
         "declined": [{"ori": ori, "policy": policy} for ori, policy in result.declined],
         "pending": list(result.pending),
         "duty": result.duty.value,

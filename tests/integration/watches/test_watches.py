@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +126,27 @@ def _expire(federation: Federation, watch_id: str) -> None:
 
 def test_a_removed_watch_leaves_nothing_of_its_person_at_the_hub_or_the_node(federation: Federation) -> None:
     watch_id = _add(federation, "EMP-4", "--other-name", "Wintermantel, Isolde")
-    _until(lambda: bool(_watch(federation, watch_id)["at_hub"]))
+    _until(lambda: bool(_watch(federation, watch_id)["at_hub"]) and federation.status(WATCHER)["outbox"] == 0)
+    tokens = _tokens(federation, watch_id)
+    assert tokens
+    assert tokens <= _watched_at_hub(federation)
     federation.node(WATCHER, "watch", "remove", "EMP-4")
     entry = _watch(federation, watch_id)
-    assert (entry["state"], entry["person"]) == ("removed", "")
+    assert (entry["state"], entry["person"], entry["at_hub"]) == ("removed", "", False)
+    _until(lambda: not tokens & _watched_at_hub(federation))
+
+
+def _tokens(federation: Federation, watch_id: str) -> set[bytes]:
+    """Those that no other watch needs."""
+    others = "SELECT token FROM watch_tokens WHERE watch_id <> ?"
+    sql = f"SELECT token FROM watch_tokens WHERE watch_id = ? AND token NOT IN ({others})"
+    with closing(sqlite3.connect(settings.store_path(federation.home(WATCHER)))) as database:
+        return {row[0] for row in database.execute(sql, (bytes.fromhex(watch_id),) * 2)}
+
+
+def _watched_at_hub(federation: Federation) -> set[bytes]:
+    with closing(sqlite3.connect(federation.home("hub") / "hub.db")) as database:
+        return {row[0] for row in database.execute("SELECT token FROM watched")}
 
 
 def test_a_watch_longer_than_the_federation_allows_is_refused(federation: Federation) -> None:

@@ -180,8 +180,22 @@ def test_the_duty_is_open_from_the_first_disclosed_record_until_the_letter_is_de
     done = StoredLetter(CHECK.id, 1, "2026-12-08", "BG-07", 2, "BG-07")
     assert _result().duty is Duty.NONE
     assert _result(RECORD).duty is Duty.OPEN
-    assert duty_of(disclosed=True, letter=written) is Duty.WRITTEN
-    assert duty_of(disclosed=True, letter=done) is Duty.DONE
+    assert duty_of(told_at_ms=1, letter=written) is Duty.WRITTEN
+    assert duty_of(told_at_ms=1, letter=done) is Duty.DONE
     assert "check letter abcd -o" in words(Duty.OPEN, None, "abcd")
     assert "--delivered" in words(Duty.WRITTEN, written, "abcd")
     assert words(Duty.NONE, None, "abcd") == ""
+
+
+@pytest.mark.parametrize("done_at_ms", [0, 2_000])
+def test_what_a_pending_member_discloses_after_the_letter_opens_the_duty_again(done_at_ms: int) -> None:
+    first = _result(RECORD)
+    written = StoredLetter(CHECK.id, 1_000, "2026-12-08", "BG-07", done_at_ms, "BG-07")
+    body = check_pb2.AnswerBody(candidates=[first.candidates[0].candidate]).SerializeToString()
+    early = StoredAnswer(CHECK.id, OWNER, body, b"", 500)
+    late = StoredAnswer(CHECK.id, "OR9900400", body, b"", 3_000)
+    nothing = StoredAnswer(CHECK.id, "AZ9900300", b"", b"", 3_000)
+    assert result_of(CHECK, [early, nothing], (), written).duty is (Duty.DONE if done_at_ms else Duty.WRITTEN)
+    again = result_of(CHECK, [early, late], (), written)
+    assert again.duty is Duty.OPEN
+    assert "More was disclosed since the letter" in words(again.duty, written, "abcd")

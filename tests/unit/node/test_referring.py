@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,20 +11,25 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from rich.console import Console
 
 from waypost.crypto.envelope import SigningKey, parse_envelope
 from waypost.crypto.freshness import Header
 from waypost.crypto.sealing import SealingKey
 from waypost.node import referring
 from waypost.node.applicants import Inquiry
+from waypost.node.cli.check import load
+from waypost.node.cli.show import show
 from waypost.node.due_process import Windows
+from waypost.node.duties import Duty
 from waypost.node.errors import CheckError, Refused
 from waypost.node.persons import PartialDate, Person, PersonName
 from waypost.node.policy import Asker, PolicyEngine
 from waypost.node.receiver import Receiver
 from waypost.node.records import Appeal, ConductKind, ConductRecord, FairProcess, Hearing, RecordStatus
+from waypost.node.results import Result, facts
 from waypost.node.ruling import Ruling
-from waypost.node.store import ReferralOffer, Store, StoredAnswer, StoredCheck
+from waypost.node.store import ReferralOffer, Store, StoredAnswer, StoredCheck, StoredLetter
 from waypost.protocol import floor, limits
 from waypost.protocol.roster import Member, Roster
 from waypost.v1 import check_pb2, envelope_pb2, roster_pb2
@@ -109,6 +115,14 @@ class World:
 
     def decide(self, *, release: bool) -> None:
         referring.decide(self.holder, self.offer(), release=release, staff="DESK-3", reason="spoke", now_ms=NOW_MS)
+
+    def result(self) -> Result:
+        return load(self.asker, CHECK)
+
+    def shown(self) -> str:
+        written = io.StringIO()
+        show(self.result(), {}, Console(file=written, width=300))
+        return written.getvalue()
 
     def candidates(self) -> list[check_pb2.Candidate]:
         (answer,) = self.asker.checks.answers(CHECK)
@@ -231,3 +245,23 @@ def test_a_contact_that_nobody_could_call_is_refused(world: World, contact: str)
     assert check is not None
     with pytest.raises(CheckError, match="a contact has"):
         referring.ask(world.asker, check, INQUIRY, HOLDER, contact=contact, note=os.urandom(4).hex(), now_ms=NOW_MS)
+
+
+def test_the_check_says_how_to_ask_for_a_referral_and_what_became_of_it(world: World) -> None:
+    assert f"referrals request {CHECK.hex()[:8]} {HOLDER}" in world.shown()
+    request = world.request()
+    assert "its staff has not decided yet" in world.shown()
+    referring.take_request(world.holder, request, _receiver(HOLDER))
+    world.decide(release=False)
+    referring.take_decision(world.asker, world.decision(), _receiver(ASKER))
+    assert "its staff refused: spoke" in world.shown()
+    assert facts(world.result())["referrals_asked"] == [{"ori": HOLDER, "state": "refused", "reason": "spoke"}]
+
+
+def test_what_a_referral_releases_after_the_letter_opens_the_duty_to_tell_the_applicant_again(world: World) -> None:
+    referring.take_request(world.holder, world.request(), _receiver(HOLDER))
+    world.asker.letters.put(StoredLetter(CHECK, 2, "2026-12-08", "BG-07", 3, "BG-07"))
+    world.decide(release=True)
+    referring.take_decision(world.asker, world.decision(), _receiver(ASKER))
+    assert world.result().duty is Duty.OPEN
+    assert "its staff" not in world.shown()

@@ -107,6 +107,18 @@ def test_a_lease_is_renewed_when_half_of_it_is_over_decoys_included(store: Store
     assert set(again.add) == set(first.add)
 
 
+def test_a_watch_is_at_the_hub_from_the_lease_of_its_last_token_until_its_end_or_the_leases(store: Store) -> None:
+    watch_id, _ = _watched(store)
+    assert store.watches.at_hub(NOW_MS) == frozenset()
+    _post_due(store)
+    assert store.watches.at_hub(NOW_MS) == {watch_id, b""}  # the decoys are there, too
+    assert store.watches.at_hub(NOW_MS + limits.WATCH_LEASE_MS) == frozenset()
+    watch = store.watches.get(watch_id)
+    assert watch is not None
+    watching.remove(store, watch)
+    assert watch_id not in store.watches.at_hub(NOW_MS)
+
+
 def test_a_removed_watch_takes_its_tokens_back_except_those_another_watch_needs(store: Store) -> None:
     watch_id, tokens = _watched(store)
     other_id, _ = _watched(store)

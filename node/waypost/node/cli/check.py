@@ -205,7 +205,7 @@ def load(store: Store, check_id: bytes) -> Result:
             raise CheckError("there is no check of that id", hint="waypost-node checks list shows them")
         answers = store.checks.answers(check_id)
         notices = [notice for answer in answers for notice in store.notices.standing_of(answer.ori)]
-        return result_of(held, answers, notices, store.letters.get(check_id))
+        return result_of(held, answers, notices, store.letters.get(check_id), store.referrals.asked_in(check_id))
 
 
 def member_names(store: Store) -> dict[str, str]:

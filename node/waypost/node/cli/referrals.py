@@ -44,7 +44,8 @@ def request(
         assert held is not None  # noqa: S101 - it was just found
         inquiry, now_ms = inquiry_from_json(held.request_json), time.time_ns() // 1_000_000
         asked = referring.ask(store, held, inquiry, ori, contact=contact, note=note, now_ms=now_ms)
-    typer.echo(f"Asked {ori} for {asked} referrals." if asked else f"{ori} was asked before; nothing new.")
+    many = "a referral" if asked == 1 else f"{asked} referrals"
+    typer.echo(f"Asked {ori} for {many}." if asked else f"{ori} was asked before; nothing new.")
 
 
 @app.command("list")

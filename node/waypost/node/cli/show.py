@@ -8,9 +8,12 @@ from rich.rule import Rule
 from rich.table import Table
 
 from waypost.node import duties, wire
+from waypost.node.cli.check import moment
 from waypost.node.matching import Agreement
 from waypost.node.record_words import ERASED, STATEMENT, amount_words, dispute_words, kind_words
 from waypost.node.results import FoundCandidate, Result, officer_notice_facts, separation_word, since_facts
+from waypost.node.store import ReferralAsked
+from waypost.node.store.referrals import REFUSED
 from waypost.node.terms import words
 from waypost.v1 import check_pb2, record_pb2
 
@@ -142,12 +145,28 @@ def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
 def _others(result: Result, names: dict[str, str], console: Console) -> None:
     for ori in result.referrals:
         console.print(f"{_named(ori, names)}: may know the person, but the agreement does not suffice to disclose.")
+        console.print(f"  {_referral_words(result, ori)}")
     for ori, policy in result.declined:
         console.print(f"{_named(ori, names)}: kept something back under policy {plain(policy)}.")
     for ori, reason in result.refused:
         console.print(f"[red]{_named(ori, names)}: refused the check ({plain(reason)}).[/red]")
     for ori in result.pending:
         console.print(f"[yellow]{_named(ori, names)}: has not answered yet.[/yellow] Its answer is kept when it comes.")
+
+
+def _referral_words(result: Result, ori: str) -> str:
+    """What became of the referral, or how to ask for it."""
+    asked = result.referrals_asked.get(ori)
+    if asked is None:
+        command = f"waypost-node referrals request {result.check.id.hex()[:8]} {plain(ori)} --contact YOU"
+        return f"Its staff can decide by hand: {command}"
+    if asked.state == REFUSED:
+        return f"Asked for a referral, its staff refused: {plain(asked.reason) or 'without a reason'}"
+    return f"A referral was asked for on {moment(asked.at_ms)[:10]}; its staff has not decided yet.{_trouble(asked)}"
+
+
+def _trouble(asked: ReferralAsked) -> str:
+    return f" {plain(asked.trouble)}" if asked.trouble else ""
 
 
 def _coverage(result: Result, names: dict[str, str], console: Console) -> None:

@@ -106,7 +106,8 @@ def list_watches(home: HomeOption, passphrase_file: PassphraseOption = None, as_
     from waypost.node import settings
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
-        facts = [_facts(watch) for watch in store.watches.all()]
+        at_hub = store.watches.at_hub(time.time_ns() // 1_000_000)
+        facts = [_facts(watch, at_hub=watch.id in at_hub) for watch in store.watches.all()]
     if as_json:
         for entry in facts:
             typer.echo(json.dumps(entry))
@@ -124,12 +125,20 @@ def list_watches(home: HomeOption, passphrase_file: PassphraseOption = None, as_
     for entry in facts:
         table.add_row(
             *(entry["watch"][:8], entry["label"], entry["person"], entry["state"], entry["until"]),
-            *("yes" if entry["at_hub"] else "not yet", entry["hit_at"], entry["check"][:8]),
+            *(_at_hub_words(entry), entry["hit_at"], entry["check"][:8]),
         )
     Console().print(table)
 
 
-def _facts(watch: StoredWatch) -> dict[str, Any]:
+def _at_hub_words(entry: dict[str, Any]) -> str:
+    from waypost.node.store.watches import ACTIVE
+
+    if entry["at_hub"]:
+        return "yes"
+    return "not yet" if entry["state"] == ACTIVE else "no"
+
+
+def _facts(watch: StoredWatch, *, at_hub: bool) -> dict[str, Any]:
     from waypost.node.applicants import inquiry_from_json
     from waypost.node.cli.check import moment
 
@@ -140,7 +149,7 @@ def _facts(watch: StoredWatch) -> dict[str, Any]:
         "person": f"{name.family}, {name.given}" if name else "",
         "state": watch.state,
         "until": moment(watch.expires_at_ms)[:10],
-        "at_hub": watch.epoch > 0,
+        "at_hub": at_hub,
         "hit_at": moment(watch.hit_at_ms) if watch.hit_at_ms else "",
         "check": watch.check_id.hex(),
     }

@@ -124,11 +124,15 @@ class CheckRepository:
             for check, member, body_box, envelope, at_ms in self._db.rows(sql, (ori,))
         ]
 
-    def redact_answer(self, check_id: bytes, ori: str, body: bytes) -> None:
-        """Put what may still be kept in the place of an answer's body; the sealed original is erased with it."""
+    def redact_answer(self, check_id: bytes, ori: str, body: bytes, *, arrived_at_ms: int | None = None) -> None:
+        """Put this in the place of an answer's body; the sealed original is erased with it.
+
+        `arrived_at_ms`: when it holds more than before, since when.
+        """
         self._db.run(
-            "UPDATE check_answers SET body_box = ?, envelope = x'' WHERE check_id = ? AND ori = ?",
-            (self._cipher.seal(ANSWER, body), check_id, ori),
+            "UPDATE check_answers SET body_box = ?, envelope = x'', at_ms = coalesce(?, at_ms) "
+            "WHERE check_id = ? AND ori = ?",
+            (self._cipher.seal(ANSWER, body), arrived_at_ms, check_id, ori),
         )
 
     def _values(self, check: StoredCheck) -> tuple[object, ...]:

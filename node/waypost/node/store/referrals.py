@@ -117,6 +117,11 @@ class ReferralRepository:
         sql = f"SELECT {_ASKED} FROM referrals_asked {where} ORDER BY at_ms, reference"
         return [self._asked(row) for row in self._db.rows(sql, values)]
 
+    def asked_in(self, check_id: bytes) -> list[ReferralAsked]:
+        """What this node asked for in one check, oldest first."""
+        sql = f"SELECT {_ASKED} FROM referrals_asked WHERE check_id = ? ORDER BY at_ms, reference"
+        return [self._asked(row) for row in self._db.rows(sql, (check_id,))]
+
     def _offer_values(self, offer: ReferralOffer) -> tuple[object, ...]:
         box = None if offer.request is None else self._cipher.seal(REFERRAL, offer.request)
         return (

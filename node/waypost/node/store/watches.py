@@ -96,6 +96,11 @@ class WatchRepository:
         )
         return [row[0] for row in self._db.rows(sql, (epoch, before_ms, limit))]
 
+    def at_hub(self, now_ms: int) -> frozenset[bytes]:
+        """Ids of the watches all of whose tokens the hub was given, and holds at that moment."""
+        sql = "SELECT watch_id FROM watch_tokens WHERE gone = 0 GROUP BY watch_id HAVING min(leased_until_ms) > ?"
+        return frozenset(row[0] for row in self._db.rows(sql, (now_ms,)))
+
     def mark_leased(self, tokens: Sequence[bytes], epoch: int, until_ms: int) -> None:
         """These were sent to the hub."""
         sql = "UPDATE watch_tokens SET leased_until_ms = ? WHERE token = ? AND epoch = ?"
