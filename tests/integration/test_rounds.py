@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.parties import commands
 from tests.parties.counting import CountingMember, closing, counting_member
 from tests.parties.federation import Federation, Process, running, wait_until
 
@@ -194,8 +193,9 @@ def test_the_same_question_again_gives_the_stored_answer(federation: Federation,
     before = row(federation, first["round"], "result")
     assert start(federation, "2026Q2")["round"] == first["round"]
     assert row(federation, first["round"], "result") == before
-    told = commands.run("waypost-hub", "round", "start", MEASURE, "--period", "2026Q2", home=federation.hub.home)
-    assert "No second draw" in told.stdout
+    for period, states in (("2026Q2", ()), ("2026-06", ()), ("2026Q2", ("--states", "NV,CA"))):
+        told = federation.do_hub("round", "start", MEASURE, "--period", period, *states)
+        assert f"No second draw is made.\nSee: waypost-hub round show {first['round'][:12]}" in told
 
 
 def test_a_hub_and_a_trustee_killed_at_every_step_bring_the_round_to_one_end(
@@ -235,6 +235,7 @@ def test_too_few_answers_end_the_round_and_let_the_question_be_asked_anew(
         close_now(federation, facts["round"])
     wait_state(federation, facts["round"], "failed")
     assert row(federation, facts["round"], "reason") == ("too-few-answers",)
+    assert "leave it open for longer" in federation.do_hub("round", "show", facts["round"])
     for each in own[limits.MINIMUM_COHORT - 1 :]:
         with each.member.attached():
             pass  # what was left in its mailbox is gone with the round

@@ -2,8 +2,9 @@
 
 1. Measure and period are the catalogue's; the period is over; states are states that the roster has members in, and
    together they have at least the minimum of members.
-2. A question has one answer: when the same measure, period and states were asked before and did not fail, that round is
-   the answer, done or on its way. No second draw of noise is ever made for it, and the audit shows who asks again.
+2. A question has one answer: when it was asked before and did not fail, that round is the answer, done or on its way,
+   however it is spelt (all states, and no states; 2026-09 and 2026Q3 of what stands at a period's end).
+   No second draw of noise is ever made for it, and the audit shows that it was asked again.
 3. The hub's own privacy ledger can pay it in every state concerned (the trustee keeps another). The loss is booked with
    the question, so that many questions at once cannot spend together what each alone may.
 4. A schedule asks on the newest period of its span that is over, at the times of a cron line (UTC).
@@ -28,8 +29,8 @@ from waypost.hub.limits import ROUND_RHO_MILLIONTHS_PER_YEAR
 from waypost.hub.rounds import HeldRound, RoundState
 from waypost.protocol import limits
 from waypost.protocol.errors import ProtocolError
-from waypost.protocol.measures import measure
-from waypost.protocol.periods import Span, last_ended, parse_period
+from waypost.protocol.measures import Measure, measure
+from waypost.protocol.periods import Period, Span, last_ended, parse_period
 from waypost.protocol.roster import Roster
 from waypost.protocol.rounds import cohort, states_of
 
@@ -55,10 +56,10 @@ def ask(connection: Connection, question: Question, period: str, roster: Roster,
     """
     wanted = parse_period(period)
     states = tuple(sorted(set(question.states)))
-    measure(question.measure)
+    asked = measure(question.measure)
     if not wanted.ended(today(now_ms)):
         raise Refused("period-not-over", f"the period {period} is not over yet", hint="ask when it is")
-    before = _asked_before(connection, question.measure, period, states)
+    before = _asked_before(connection, asked, wanted, states, roster)
     if before is not None:
         add_audit(connection, now_ms, Event.ROUND_REPEATED, before.round_id.hex(), before.question)
         return before, False
@@ -128,16 +129,21 @@ def year_of(now_ms: int) -> int:
     return datetime.fromtimestamp(now_ms / 1000, UTC).year
 
 
-def _asked_before(connection: Connection, name: str, period: str, states: tuple[str, ...]) -> HeldRound | None:
+def _asked_before(
+    connection: Connection, asked: Measure, wanted: Period, states: tuple[str, ...], roster: Roster
+) -> HeldRound | None:
+    """The oldest round that answers this question (rule 2)."""
     table = round_schema.rounds
-    query = select(table.c.round_id).where(
-        table.c.measure == name,
-        table.c.period == period,
-        table.c.states == " ".join(states),
-        table.c.state != RoundState.FAILED.value,
+    query = select(table.c.round_id, table.c.period, table.c.states).where(
+        table.c.measure == asked.name, table.c.state != RoundState.FAILED.value
     )
-    round_id = connection.scalar(query.order_by(table.c.asked_at_ms))
-    return None if round_id is None else rounds.get(connection, round_id)
+    members = cohort(roster, states)
+    for row in connection.execute(query.order_by(table.c.asked_at_ms)).all():
+        before = tuple(row.states.split())
+        same_cohort = before == states or cohort(roster, before) == members
+        if same_cohort and asked.repeats(wanted, parse_period(row.period)):
+            return rounds.get(connection, row.round_id)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

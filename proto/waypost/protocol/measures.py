@@ -74,6 +74,10 @@ class Measure:
         kin = {name for name, other in MEASURES.items() if self.name == other.part_of or name == self.part_of}
         return tuple(frozenset({self.name, name}) for name in sorted(kin)) or (frozenset({self.name}),)
 
+    def repeats(self, one: Period, other: Period) -> bool:
+        """Whether two periods ask the very same: without years, a period is its last day."""
+        return one == other or (not self.by_year and one.last == other.last)
+
     def dimensions_in(self, period: Period) -> tuple[Dimension, ...]:
         """The dimensions of a round on that period."""
         if not self.by_year:

@@ -94,8 +94,8 @@ class Round:
             yield frozenset({0})
 
     def repeats(self, period: Period) -> bool:
-        """Whether the same measure on that period asks the very same: without years, a period is its last day."""
-        return self.period == period or (not self.measure.by_year and self.period.last == period.last)
+        """Whether the same measure on that period asks the very same."""
+        return self.measure.repeats(self.period, period)
 
 
 def open_round(envelope: envelope_pb2.Envelope, *, hub_key: bytes, trustee_key: bytes | None, now_ms: int) -> Round:

@@ -92,6 +92,21 @@ def test_the_same_question_in_the_same_period_is_the_same_round(connection: Conn
     assert ask(connection, period="2026Q2").round_id != first.round_id
 
 
+@pytest.mark.parametrize(
+    ("states", "period"),
+    [(("CA", "NV", "OR"), "2026Q3"), ((), "2026-09"), (("CA", "NV", "OR"), "2026-09")],
+    ids=["every-state", "another-span", "both"],
+)
+def test_the_same_question_in_other_words_is_the_same_round(
+    connection: Connection, states: tuple[str, ...], period: str
+) -> None:
+    first = ask(connection)
+    again, is_new = round_asking.ask(connection, replace(QUESTION, states=states), period, ROSTER, NOW_MS + 1)
+    assert (again.round_id, is_new) == (first.round_id, False)
+    by_year = ask(connection, Question("records", ()))
+    assert ask(connection, Question("records", ()), "2026-09").round_id != by_year.round_id
+
+
 def test_a_question_that_failed_may_be_asked_anew(connection: Connection) -> None:
     first = ask(connection)
     rounds.fail(connection, first, "too-few-answers", NOW_MS)

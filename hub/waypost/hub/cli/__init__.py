@@ -5,7 +5,19 @@ from __future__ import annotations
 import typer
 
 from waypost.crypto.errors import CryptoError
-from waypost.hub.cli import bodies, compliance, demo, epochs, keys, log, membership, process, release, rounds
+from waypost.hub.cli import (
+    bodies,
+    compliance,
+    demo,
+    epochs,
+    keys,
+    log,
+    membership,
+    process,
+    release,
+    round_schedules,
+    rounds,
+)
 from waypost.hub.errors import HubError
 from waypost.protocol import shell
 from waypost.protocol.errors import ProtocolError
@@ -16,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (process, membership, compliance, bodies, release, demo, keys, log, rounds):
+for module in (process, membership, compliance, bodies, release, demo, keys, log, rounds, round_schedules):
     module.register(app)
 app.add_typer(epochs.app, name="epoch")
 

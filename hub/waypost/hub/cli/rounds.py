@@ -1,21 +1,21 @@
-"""`waypost-hub round start | status | show | list | measures | schedule | schedules | unschedule`."""
+"""`waypost-hub round start | status | show | list | measures` (round_schedules.py has the others)."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from waypost.hub.errors import SettingsError
 from waypost.hub.limits import ROUNDS_SHOWN
 from waypost.protocol import limits
-from waypost.protocol.periods import Span
 from waypost.protocol.shell import HomeOption, JsonOption
 
 if TYPE_CHECKING:
@@ -26,20 +26,33 @@ if TYPE_CHECKING:
     from waypost.protocol.roster import Roster
 
 app = typer.Typer(help="Aggregate rounds: totals of which no party sees a part.", no_args_is_help=True)
-_DEFAULT_HOME = Path("waypost-hub")
+DEFAULT_HOME = Path("waypost-hub")
 _MINUTES_MAX = limits.ROUND_OPEN_MAX_MS // limits.MINUTE_MS
 _MILLION = 10**6
 
-_MeasureArgument = Annotated[str, typer.Argument(help="What to count; `waypost-hub round measures` lists it.")]
-_StatesOption = Annotated[str, typer.Option(help="Only agencies of these states, such as CA,NV; all, if not said.")]
-_RhoOption = Annotated[
+MeasureArgument = Annotated[str, typer.Argument(help="What to count; `waypost-hub round measures` lists it.")]
+StatesOption = Annotated[str, typer.Option(help="Only agencies of these states, such as CA,NV; all, if not said.")]
+RhoOption = Annotated[
     float, typer.Option(min=0.000001, max=limits.ROUND_RHO_MILLIONTHS_MAX / _MILLION, help="Privacy loss (zCDP).")
 ]
-_MinutesOption = Annotated[
+MinutesOption = Annotated[
     int, typer.Option("--open-minutes", min=1, max=_MINUTES_MAX, help="How long answers are awaited.")
 ]
-_RHO = limits.ROUND_RHO_MILLIONTHS_DEFAULT / _MILLION
-_MINUTES = limits.DAY_MS // limits.MINUTE_MS
+RHO = limits.ROUND_RHO_MILLIONTHS_DEFAULT / _MILLION
+MINUTES = limits.DAY_MS // limits.MINUTE_MS
+
+
+_WHY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "asked-before": "The trustee signed a round on this question already; two draws of noise could be averaged.",
+        "differencing": "With other rounds on what it counts, it would single out fewer members than the minimum: ask "
+        "the states that you asked before, or ask again when the members are back that were away.",
+        "budget-spent": "The trustee's ledger allows no more privacy loss in one of these states this year.",
+        "too-small-cohort": "Fewer members than the minimum could answer: ask more states together.",
+        "too-few-answers": "Fewer members than the minimum answered: ask again, and leave it open for longer.",
+    }
+)
+"""What a failed round's reason means, and what to do."""
 
 
 def register(root: typer.Typer) -> None:
@@ -49,16 +62,16 @@ def register(root: typer.Typer) -> None:
 
 @app.command()
 def start(
-    measure: _MeasureArgument,
+    measure: MeasureArgument,
     period: Annotated[str, typer.Option(help="A period that is over: 2026, 2026Q3, 2026-09, 2017..2026.")],
-    states: _StatesOption = "",
-    rho: _RhoOption = _RHO,
-    open_minutes: _MinutesOption = _MINUTES,
-    home: HomeOption = _DEFAULT_HOME,
+    states: StatesOption = "",
+    rho: RhoOption = RHO,
+    open_minutes: MinutesOption = MINUTES,
+    home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Ask for a round; a running hub brings it to its end. A question that was asked before has its answer already."""
-    question = _question(measure, states, rho, open_minutes)
+    question = question_of(measure, states, rho, open_minutes)
     held, is_new = _ask(home, question, period)
     if as_json:
         typer.echo(json.dumps({**_facts(held), "new": is_new}))
@@ -66,6 +79,7 @@ def start(
         typer.echo(f"Round {_short(held)} is asked. See: waypost-hub round status")
     else:
         typer.echo(f"This was asked before: round {_short(held)} is {held.state}. No second draw is made.")
+        typer.echo(f"See: waypost-hub round show {_short(held)}")
 
 
 def _ask(home: Path, question: Question, period: str) -> tuple[HeldRound, bool]:
@@ -74,25 +88,25 @@ def _ask(home: Path, question: Question, period: str) -> tuple[HeldRound, bool]:
     from waypost.hub.errors import Refused
     from waypost.protocol.errors import ProtocolError
 
-    now_ms = _now_ms()
-    with _hub(home) as (connection, roster):
+    at_ms = now_ms()
+    with hub_and_roster(home) as (connection, roster):
         try:
-            return round_asking.ask(connection, question, period, roster, now_ms)
+            return round_asking.ask(connection, question, period, roster, at_ms)
         except (Refused, ProtocolError) as error:
             refusal = error
-            round_asking.log_refusal(connection, "", question, period, error.reason, now_ms)
+            round_asking.log_refusal(connection, "", question, period, error.reason, at_ms)
     raise refusal
 
 
 @app.command()
-def status(home: HomeOption = _DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Show the rounds that are on their way, with their progress, and the year's privacy losses."""
     from waypost.hub import round_asking, rounds
     from waypost.hub.limits import ROUND_RHO_MILLIONTHS_PER_YEAR
 
-    with _hub(home) as (connection, _):
+    with hub_and_roster(home) as (connection, _):
         held = [(each, rounds.progress(connection, each.round_id)) for each in rounds.unfinished(connection)]
-        losses = rounds.losses(connection, round_asking.year_of(_now_ms()))
+        losses = rounds.losses(connection, round_asking.year_of(now_ms()))
     if as_json:
         on_their_way = [{**_facts(each), "members": {str(k): v for k, v in parts.items()}} for each, parts in held]
         typer.echo(json.dumps({"rounds": on_their_way, "losses_millionths": losses}))
@@ -109,11 +123,11 @@ def status(home: HomeOption = _DEFAULT_HOME, as_json: JsonOption = False) -> Non
 
 
 @app.command("list")
-def list_rounds(home: HomeOption = _DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def list_rounds(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """List the newest rounds, whatever became of them."""
     from waypost.hub import rounds
 
-    with _hub(home) as (connection, _):
+    with hub_and_roster(home) as (connection, _):
         held = rounds.newest(connection, ROUNDS_SHOWN)
     for each in held:
         if as_json:
@@ -126,13 +140,13 @@ def list_rounds(home: HomeOption = _DEFAULT_HOME, as_json: JsonOption = False) -
 @app.command()
 def show(
     round_id: Annotated[str, typer.Argument(metavar="ROUND", help="The round's id, or its beginning.")],
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Show a round: its table if it is done, who was in, who was not and why, and what it cost."""
     from waypost.hub import rounds
 
-    with _hub(home) as (connection, _):
+    with hub_and_roster(home) as (connection, _):
         found = rounds.find(connection, round_id)
         if len(found) != 1:
             raise SettingsError(f"{len(found)} rounds begin with {round_id[:32]!r}", hint="see: waypost-hub round list")
@@ -144,6 +158,8 @@ def show(
         typer.echo(json.dumps({**facts, "result": result}))
         return
     typer.echo(f"round {held.round_id.hex()}\n{held.question}\n{held.state} {held.reason}".rstrip())
+    if held.reason in _WHY:
+        typer.echo(_WHY[held.reason])
     if result is None:
         for member in parts:
             typer.echo(f"  {member.ori}  {member.part} {member.reason}".rstrip())
@@ -192,58 +208,8 @@ def measures(as_json: JsonOption = False) -> None:
             typer.echo(f"{each.name}: {each.title}\n  {each.documentation}")
 
 
-@app.command()
-def schedule(
-    measure: _MeasureArgument,
-    cron: Annotated[str, typer.Option(help="When to ask, as a cron line in UTC: '0 3 2 1,4,7,10 *'.")],
-    span: Annotated[Span, typer.Option(help="Ask on the newest month, quarter or year that is over.")] = Span.QUARTER,
-    states: _StatesOption = "",
-    rho: _RhoOption = _RHO,
-    open_minutes: _MinutesOption = _MINUTES,
-    home: HomeOption = _DEFAULT_HOME,
-) -> None:
-    """Ask a question regularly and periodically."""
-    from waypost.hub import round_asking
-
-    question = _question(measure, states, rho, open_minutes)
-    with _hub(home) as (connection, roster):
-        number = round_asking.add_schedule(connection, question, span, cron, roster, _now_ms())
-        (made,) = (each for each in round_asking.schedules(connection) if each.number == number)
-    typer.echo(f"Schedule {number}: first at {_moment(made.next_at_ms)}.")
-
-
-@app.command()
-def schedules(home: HomeOption = _DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """List the schedules."""
-    from waypost.hub import round_asking
-
-    with _hub(home) as (connection, _):
-        held = round_asking.schedules(connection)
-    for each in held:
-        question = each.question
-        if as_json:
-            facts = {"number": each.number, "measure": question.measure, "states": question.states, "cron": each.cron}
-            typer.echo(json.dumps({**facts, "span": each.span, "next_at_ms": each.next_at_ms}))
-        else:
-            whom = ",".join(question.states) or "all states"
-            when = _moment(each.next_at_ms)
-            typer.echo(f"{each.number}  {question.measure} ({whom}) each {each.span}, {each.cron}, next {when}")
-
-
-@app.command()
-def unschedule(
-    number: Annotated[int, typer.Argument(min=1, help="The schedule's number.")], home: HomeOption = _DEFAULT_HOME
-) -> None:
-    """End a schedule."""
-    from waypost.hub import round_asking
-
-    with _hub(home) as (connection, _):
-        round_asking.remove_schedule(connection, number, _now_ms())
-    typer.echo(f"Schedule {number} is ended.")
-
-
 @contextmanager
-def _hub(home: Path) -> Iterator[tuple[Connection, Roster]]:
+def hub_and_roster(home: Path) -> Iterator[tuple[Connection, Roster]]:
     """One transaction on the hub's database, and the roster in force."""
     from waypost.hub import settings
     from waypost.hub.database import open_engine
@@ -259,7 +225,8 @@ def _hub(home: Path) -> Iterator[tuple[Connection, Roster]]:
         yield connection, parse_roster(held.payload)
 
 
-def _question(measure: str, states: str, rho: float, open_minutes: int) -> Question:
+def question_of(measure: str, states: str, rho: float, open_minutes: int) -> Question:
+    """The question that these options ask."""
     from waypost.hub.round_asking import Question
 
     named = tuple(sorted({state.strip().upper() for state in states.split(",") if state.strip()}))
@@ -309,9 +276,6 @@ def _short(held: HeldRound) -> str:
     return held.round_id.hex()[:12]
 
 
-def _moment(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The time, in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
