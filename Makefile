@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PROTOS := $(wildcard proto/waypost/v1/*.proto)
 SERVICES := $(wildcard proto/waypost/v1/*_service.proto)
 
-.PHONY: demo test lint types contracts proto proto-check docs bench bench-short setup clean
+.PHONY: demo test lint types contracts proto proto-check docs bench bench-short bench-country setup clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,9 @@ bench: $(STAMP)
 
 bench-short: $(STAMP)
 	$(BIN)/python bench/run.py --short
+
+bench-country: $(STAMP)
+	$(BIN)/python bench/country.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
