@@ -26,7 +26,7 @@ from waypost.v1 import check_pb2, notice_pb2, record_pb2
 CHANGE: Final = "details"
 """The word of notice.proto for what happened."""
 _DIGEST_BYTES: Final = 32
-_DISCLOSING: Final = frozenset({"disclose", "released by hand", "notice"})
+DISCLOSING: Final = frozenset({"disclose", "released by hand", "notice"})
 """Verdicts of the disclosure log under which an officer's details went out."""
 
 Details: TypeAlias = check_pb2.Candidate | notice_pb2.OfficerDetails
@@ -64,7 +64,7 @@ def disclosed(store: Store, officer_id: int, recipient: str) -> list[Disclosure]
     return [
         entry
         for entry in store.disclosures.of_officer(officer_id)
-        if entry.asker == recipient and entry.verdict in _DISCLOSING and entry.answer_digest not in undelivered
+        if entry.asker == recipient and entry.verdict in DISCLOSING and entry.answer_digest not in undelivered
     ]
 
 

@@ -46,12 +46,15 @@ class Postal:
     def __init__(self, node: Running) -> None:
         self._node = node
         self._sent_id = 0
+        self._held: set[int] = set()
+        """Posts that had to wait while others went up (unsent.py, rule 5)."""
         self._waiting: deque[link_pb2.Mail] = deque()
         self._taking = asyncio.Lock()
 
     def begin(self) -> None:
         """A new link: all posts without a result go up again, and all mail that was not acknowledged comes again."""
         self._sent_id = 0
+        self._held.clear()
         self._waiting.clear()
 
     async def take_mail(self, mail: link_pb2.Mail) -> None:
@@ -172,19 +175,17 @@ class Postal:
 
     async def _pump_once(self) -> None:
         node, after, moment_ms = self._node, self._sent_id, now_ms()
-        own, roster = node.own(), node.roster
-        today = _day(moment_ms)
-        waiting = await node.threads.in_store(
-            lambda: unsent.leaving(
-                node.store, OUTBOX_PART, after, own=own, roster=roster, now_ms=moment_ms, today=today
-            )
-        )
-        for message in waiting:
-            if message.id <= self._sent_id:
-                continue
-            self._sent_id = message.id
+        again = frozenset(self._held)
+        law = unsent.Law(node.own(), node.roster, node.law_since_ms, moment_ms, _day(moment_ms))
+        found = await node.threads.in_store(lambda: unsent.leaving(node.store, OUTBOX_PART, after, law, again=again))
+        for message in found.going:
+            if message.id <= self._sent_id and message.id not in self._held:
+                continue  # another call has sent it
+            self._held.discard(message.id)
+            self._sent_id = max(self._sent_id, message.id)
             post = link_pb2.Post(post_id=message.id, message=parse_envelope(message.envelope))
             await node.connected()[1].send(link_pb2.NodeFrame(post=post))
+        self._held = (self._held - again) | found.held
 
     async def take_result(self, result: link_pb2.PostResult) -> None:
         """The hub has said what became of a post."""

@@ -63,6 +63,8 @@ class Running:
         self.windows = read_windows(home)
         self.terms = read_terms(home)
         self.policies: PolicyEngine | None = None
+        self.law_since_ms = now_ms()
+        """When the policies, settings and roster in force came into force in this process."""
         self._law_files: tuple[tuple[str, int, int], ...] | None = None
         self.client: HubClient | None = None
         self.link: Link | None = None
@@ -115,7 +117,7 @@ class Running:
         if self.roster is None:
             return
         self._law_files = law_files(self.home)
-        self.policies = None
+        self.policies, self.law_since_ms = None, now_ms()
         try:
             self.windows, self.terms = read_windows(self.home), read_terms(self.home)
             self.policies = PolicyEngine(self.roster.policy_floor, read_local(self.home))

@@ -327,6 +327,12 @@ def test_a_permit_of_a_node_does_not_reach_the_floor() -> None:
     assert not ruling.explain(HIRING, with_facts(appeal=Appeal.PENDING)).decision.allowed
 
 
+def test_a_policy_that_fails_while_it_is_evaluated_declines_and_its_file_is_named() -> None:
+    overflows = "forbid (principal, action, resource is Record) when { resource.age_days * 9223372036854775807 > 1 };"
+    decision = _ruling(("state.cedar", overflows)).explain(HIRING, RECORD).decision
+    assert (decision.allowed, decision.policy_ids) == (False, ("state.cedar#error",))
+
+
 # What cannot be used is said.
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.parties.duty_world import ASKER, OWNER, Party, World
-from tests.parties.running_node import running_node, sent
+from tests.parties.running_node import policy_file, running_node, sent
 
 from waypost.crypto.envelope import parse_envelope, sign
 from waypost.node import answering, asking, postal
@@ -270,3 +270,30 @@ async def test_rule_4_a_post_without_a_result_goes_up_again_on_a_new_link_and_a_
         assert [frame.post.post_id for frame in sent(link)] == [second]
         await taking.pump_outbox()
         assert sent(link) == []
+
+
+async def test_rule_4_an_answer_that_waits_for_a_policy_file_to_be_mended_goes_up_though_others_went_before_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routed, store = world.asked(), world.owner.store
+    with running_node(world, world.owner, monkeypatch) as (node, link):
+        answering.answer(
+            store, routed, own=world.owner.own(), roster=world.roster(), now_ms=world.now_ms, today=world.today
+        )
+        (answer,) = store.outbox.waiting(10)
+        policy_file(node.home, "forbid (principal, action")
+        other = store.outbox.add("watch", bytes(16), answer.envelope, world.now_ms)
+        mailbox = Postal(node)
+        await mailbox._pump_once()
+        assert posted(sent(link)) == [other]
+        await mailbox._pump_once()
+        assert posted(sent(link)) == []
+        policy_file(node.home, "")
+        await mailbox._pump_once()
+        assert posted(sent(link)) == [answer.id]
+        await mailbox._pump_once()
+        assert posted(sent(link)) == []
+
+
+def posted(frames: list[link_pb2.NodeFrame]) -> list[int]:
+    return [frame.post.post_id for frame in frames if frame.HasField("post")]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.parties.duty_world import ASKER, NOW_MS, OWNER, RECORD, TODAY, World
+from tests.parties.duty_world import ASKER, FAIR, NOW_MS, OWNER, RECORD, TODAY, World
 
 from waypost.crypto.envelope import parse_envelope
-from waypost.node import answering, changing, messages, noticing, unsent
+from waypost.node import answering, changing, disputing, messages, noticing, unsent
 from waypost.node.answering import OUTBOX_ANSWER
 from waypost.node.audit import Event
 from waypost.node.changing import CAUSE_ORDER, Why
@@ -19,9 +19,10 @@ from waypost.node.noticing import OUTBOX_NOTICE
 from waypost.node.referring import OUTBOX_REFERRAL, VERDICT_RELEASED
 from waypost.node.results import facts, result_of
 from waypost.node.selffile import Custodian, accounting
+from waypost.node.statements import Statement
 from waypost.node.store import DisclosedRecord, Disclosure, OutgoingMessage, ReferralOffer
 from waypost.node.store.referrals import RELEASED
-from waypost.v1 import check_pb2, envelope_pb2
+from waypost.v1 import check_pb2, envelope_pb2, notice_pb2
 
 KEY = RECORD.record_key
 WHY = Why("IA-3", "overturned by the district court", NOW_MS, TODAY)
@@ -67,16 +68,15 @@ def answer(world: World) -> bytes:
 def leaving(world: World, kind: str = OUTBOX_ANSWER) -> list[OutgoingMessage]:
     """What goes up when the link is back, once what is stale has been made anew."""
     for _ in range(2):
-        found = unsent.leaving(
-            world.owner.store,
-            100,
-            0,
-            own=world.owner.own(),
-            roster=world.roster(),
-            now_ms=world.now_ms,
-            today=world.today,
-        )
-    return [message for message in found if message.kind == kind]
+        found = look(world)
+    return [message for message in found.going if message.kind == kind]
+
+
+def look(world: World, after_id: int = 0, again: Collection[int] = (), since_ms: int | None = None) -> unsent.Leaving:
+    """Look at the outbox once, under rules that came into force just now unless it is said when."""
+    since_ms = world.now_ms + 1 if since_ms is None else since_ms
+    law = unsent.Law(world.owner.own(), world.roster(), since_ms, world.now_ms, world.today)
+    return unsent.leaving(world.owner.store, 100, after_id, law, again=again)
 
 
 def arrive(world: World, message: OutgoingMessage) -> None:
@@ -149,6 +149,106 @@ def test_rule_2_no_answer_goes_up_when_the_asker_was_suspended_meanwhile(world: 
     assert world.owner.store.outbox.count() == 0
     newest = world.owner.store.audit.newest(1)[0]
     assert (newest.event, newest.detail) == (Event.QUERY_REFUSED, "suspended")
+
+
+FORBID = ("law.cedar", '@id("nv.law") forbid (principal, action, resource is Record);')
+WHOLE = ("law.cedar", '@id("nv.law") forbid (principal, action, resource is Officer);')
+
+
+@pytest.mark.parametrize("law", [FORBID, WHOLE])
+def test_rule_1_attack_a_record_that_a_new_policy_forbids_leaves_in_the_answer_made_before(
+    world: World, law: tuple[str, str]
+) -> None:
+    check_id = answer(world)
+    world.owner.local = (law,)
+    (message,) = leaving(world)
+    arrive(world, message)
+    assert told(world, check_id) == []
+    (body,) = (check_pb2.AnswerBody.FromString(each.body) for each in world.asker.store.checks.answers(check_id))
+    assert [list(entry.policy_ids) for each in body.candidates for entry in each.declined] == [["nv.law"]]
+
+
+def test_rule_1_attack_a_record_whose_age_forbids_it_from_today_on_leaves_in_yesterdays_answer(world: World) -> None:
+    age = (TODAY - FAIR.decided_on).days if FAIR.decided_on else 0
+    sealed = f'@id("nv.age") forbid (principal, action, resource is Record) when {{ resource.age_days > {age} }};'
+    world.owner.local = (("age.cedar", sealed),)
+    since_ms = world.now_ms
+    check_id = answer(world)
+    assert [message.kind for message in look(world, since_ms=since_ms).going] == [OUTBOX_ANSWER]
+    world.pass_days(1)
+    for _ in range(2):
+        found = look(world, since_ms=since_ms)
+    (message,) = found.going
+    arrive(world, message)
+    assert told(world, check_id) == []
+
+
+def test_rule_1_what_was_decided_under_the_rules_in_force_goes_up_without_being_decided_again(world: World) -> None:
+    since_ms = world.now_ms
+    answer(world)
+    world.owner.local = (FORBID,)  # as if it was there all the time: nobody looks
+    assert len(look(world, since_ms=since_ms).going) == 1
+
+
+@pytest.mark.parametrize("what", ["statement", "dispute"])
+def test_rule_1_a_statement_or_dispute_since_goes_along_with_the_answer_that_waited(world: World, what: str) -> None:
+    check_id, store = answer(world), world.owner.store
+    world.now_ms += 1_000
+    if what == "statement":
+        disputing.set_statement(store, KEY, Statement("I was alone.", TODAY), staff="IA-3", now_ms=world.now_ms)
+    else:
+        disputing.open_dispute(store, KEY, "not me", TODAY, staff="IA-3", now_ms=world.now_ms)
+    world.now_ms += 1_000
+    (message,) = leaving(world)
+    arrive(world, message)
+    (answered,) = world.asker.store.checks.answers(check_id)
+    (record,) = check_pb2.AnswerBody.FromString(answered.body).candidates[0].conduct
+    assert what in {field.name for field, _ in record.ListFields()}
+    assert look(world).going == ()
+
+
+def test_rule_1_a_clock_that_was_put_back_does_not_have_an_answer_made_anew_for_ever(world: World) -> None:
+    store = world.owner.store
+    disputing.set_statement(store, KEY, Statement("I was alone.", TODAY), staff="IA-3", now_ms=world.now_ms + 3_600_000)
+    answer(world)
+    (before,) = store.outbox.waiting(10)
+    assert leaving(world) == [before]
+
+
+def test_rule_1_a_notice_with_content_that_a_new_policy_forbids_is_made_anew_without_it(world: World) -> None:
+    check_id = world.ask()
+    changing.correct(world.owner.store, KEY, {"summary": "Other words."}, WHY)
+    world.make_notices()
+    world.owner.local = (FORBID,)
+    assert leaving(world, OUTBOX_NOTICE) == []
+    world.make_notices()
+    (message,) = leaving(world, OUTBOX_NOTICE)
+    arrive(world, message)
+    (notice,) = world.asker.store.notices.received()
+    body = notice_pb2.NoticeBody.FromString(notice.body)
+    assert body.standing == notice_pb2.STANDING_WITHHELD
+    assert told(world, check_id) == [RECORD.summary]
+
+
+def test_rule_5_attack_an_answer_made_before_a_policy_file_broke_leaves_while_it_is_broken(world: World) -> None:
+    answer(world)
+    (message,) = world.owner.store.outbox.waiting(10)
+    world.owner.readable = False
+    assert look(world) == unsent.Leaving((), frozenset({message.id}))
+    later = world.owner.store.outbox.add("watch", bytes(16), message.envelope, world.now_ms)
+    found = look(world, message.id, again=(message.id,))
+    assert [each.id for each in found.going] == [later]
+    assert found.held == {message.id}
+    world.owner.readable = True
+    assert look(world, later, again=(message.id,)) == unsent.Leaving((message,), frozenset())
+
+
+def test_rule_5_a_notice_that_a_record_was_voided_goes_up_while_a_policy_file_is_broken(world: World) -> None:
+    world.ask()
+    void(world)
+    world.owner.readable = False
+    world.make_notices()
+    assert len(leaving(world, OUTBOX_NOTICE)) == 1
 
 
 def test_rule_3_attack_an_expunged_record_leaves_in_a_notice_made_before(world: World) -> None:

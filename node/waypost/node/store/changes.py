@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from waypost.node.store.database import NodeDatabase
@@ -51,6 +53,14 @@ class ChangeRepository:
             "JOIN conduct ON conduct.id = conduct_id WHERE record_key = ? ORDER BY record_changes.id"
         )
         return [RecordChange(*row) for row in self._db.rows(sql, (record_key,))]
+
+    def any_between(self, record_keys: Sequence[str], after_ms: int, until_ms: int) -> bool:
+        """Whether any of these records, or what its officer says to it, was changed by hand in that time."""
+        sql = (
+            "SELECT 1 FROM json_each(?) CROSS JOIN conduct ON record_key = value "
+            "JOIN record_changes ON conduct_id = conduct.id WHERE at_ms > ? AND at_ms <= ? LIMIT 1"
+        )
+        return self._db.row(sql, (json.dumps(record_keys), after_ms, until_ms)) is not None
 
     def expunge(self, fact: Expungement) -> None:
         """Enter the fact, then delete every version of the record and all that was written about it."""
