@@ -128,7 +128,7 @@ class Country:
         add("look-up", "the same, warm, median", found.warm_s, "s")
         roster = parse_roster(parse_envelope(self._value("SELECT envelope FROM rosters ORDER BY version DESC")).payload)
         reads, makes = coverage_s(self.parties.database, roster, 2 if SHORT else 20)
-        add("check", "which indexes are current (a query over all members)", reads, "s")
+        add("check", "which indexes are not current (a query over all members)", reads, "s")
         add("check", "the coverage made of it", makes, "s")
 
     def serve(self) -> None:

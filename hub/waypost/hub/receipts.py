@@ -11,7 +11,7 @@ from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.hub.errors import Refused
 from waypost.protocol import limits, names
 from waypost.protocol.roster import Roster
-from waypost.v1 import check_pb2, envelope_pb2, roster_pb2
+from waypost.v1 import check_pb2, envelope_pb2
 
 _DIGEST_BYTES: Final = 32
 
@@ -44,15 +44,14 @@ class CheckState:
     sequence: int
 
 
-def coverage(roster: Roster, asker: str, current: frozenset[str]) -> check_pb2.Coverage:
-    """How much of the federation's index stands behind a check of that asker: the other members that hold records."""
-    holders = [
-        member.ori
-        for member in roster.members.values()
-        if member.role in {roster_pb2.ROLE_AGENCY, roster_pb2.ROLE_POST} and member.ori != asker
-    ]
-    stale = [ori for ori in holders if ori not in current or not roster.members[ori].active]
-    return check_pb2.Coverage(members=len(holders), current=len(holders) - len(stale), stale_oris=stale)
+def coverage(roster: Roster, asker: str, stale: frozenset[str]) -> check_pb2.Coverage:
+    """How much of the federation's index stands behind a check of that asker: the other members that hold records.
+
+    `stale` are those whose index is not current; a suspended member's records are out of reach as well.
+    """
+    missing = sorted(((stale | roster.inactive) & roster.holders) - {asker})
+    others = len(roster.holders) - (asker in roster.holders)
+    return check_pb2.Coverage(members=others, current=others - len(missing), stale_oris=missing)
 
 
 def make_receipt(

@@ -155,14 +155,14 @@ def accept_check(
     _require_room(connection, asker)
     _count(connection, asker, check.content.purpose, now_ms)  # rule 4; a refusal takes the counting back with it
     matches = _matches(connection, check, roster)
-    current = index.current_oris(connection, roster.epoch, now_ms)
+    stale = index.stale_oris(connection, roster.epoch, now_ms)
     state = CheckState(
         check_id=check.check_id,
         asker=asker,
         request_digest=check.digest,
         accepted_at_ms=now_ms,
         roster_version=roster.version,
-        coverage=coverage(roster, asker, current).SerializeToString(),
+        coverage=coverage(roster, asker, stale).SerializeToString(),
         sequence=1,
     )
     expires_at_ms = check.content.header.expires_at_ms

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from google.protobuf.message import DecodeError
@@ -30,6 +30,7 @@ from waypost.protocol import limits, names
 from waypost.protocol.errors import RosterError
 from waypost.v1 import envelope_pb2, roster_pb2
 
+_HOLDING_ROLES = frozenset({roster_pb2.ROLE_AGENCY, roster_pb2.ROLE_POST})
 _KEY_BYTES = 32
 _DIGEST_BYTES = 32
 
@@ -55,7 +56,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """A roster that passed rules 1 and 3; `payload_digest` is SHA-256 of its payload bytes."""
+    """A roster that passed rules 1 and 3; `payload_digest` is SHA-256 of its payload bytes.
+
+    `holders` are the members that hold records (agencies and POST boards), `inactive` those that may not take part:
+    both are made once, for every check asks about them.
+    """
 
     header: Header
     version: int
@@ -68,6 +73,14 @@ class Roster:
     policy_floor: str
     previous_digest: bytes
     payload_digest: bytes
+    holders: frozenset[str] = field(init=False)
+    inactive: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        members = self.members.values()
+        holders = (member.ori for member in members if member.role in _HOLDING_ROLES)
+        object.__setattr__(self, "holders", frozenset(holders))
+        object.__setattr__(self, "inactive", frozenset(member.ori for member in members if not member.active))
 
     def member(self, ori: str) -> Member | None:
         """The member of that ORI, whatever its status."""

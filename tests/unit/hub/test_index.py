@@ -99,6 +99,19 @@ def test_rule_4_an_index_is_current_for_48_hours_after_it_agreed(connection: Con
     assert index.current_oris(connection, EPOCH, NOW_MS) == frozenset()
 
 
+def test_rule_4_stale_are_all_members_that_are_not_current(connection: Connection) -> None:
+    one, two = member(connection, "CA9900100"), member(connection, "NV9900200")
+    member(connection, "OR9900300")  # never compared
+    index.set_agreed(connection, one, EPOCH, NOW_MS)
+    index.set_agreed(connection, two, EPOCH, NOW_MS - 1)
+    everybody = {"CA9900100", "NV9900200", "OR9900300"}
+    for epoch in (EPOCH, EPOCH + 1):
+        for now_ms in (NOW_MS, NOW_MS + limits.INDEX_CURRENT_MS - 1, NOW_MS + limits.INDEX_CURRENT_MS):
+            current = index.current_oris(connection, epoch, now_ms)
+            assert index.stale_oris(connection, epoch, now_ms) == everybody - current
+    assert index.stale_oris(connection, EPOCH, NOW_MS + limits.INDEX_CURRENT_MS - 1) == {"NV9900200", "OR9900300"}
+
+
 def test_rule_5_kept_digests_are_those_of_the_tokens_after_any_change(connection: Connection) -> None:
     one, held = member(connection, "CA9900100"), set(tokens(600))
     index.register(connection, one, EPOCH, sorted(held), [])
