@@ -18,9 +18,9 @@ from waypost.node.fairness import Want
 from waypost.node.intake import COLUMNS, FileKind, ImportReport, Source, Tally, canonical, import_tables
 from waypost.node.intake.canonical import REJECT_COLUMNS
 from waypost.node.intake.cells import Problem
-from waypost.node.intake.formulas import unguarded
 from waypost.node.intake.reading import SourceRow
 from waypost.node.intake.rejects import Rejection, RejectsFile
+from waypost.node.intake.spreadsheets import unguarded
 from waypost.node.limits import FIELD_CHARS_MAX
 from waypost.node.persons import Identifier, PartialDate, PersonName
 from waypost.node.records import (
@@ -323,7 +323,7 @@ def test_a_row_with_too_few_or_too_many_cells_is_rejected_alone_and_kept_whole(s
     assert [rejection.row.line for rejection in report.rejections] == [3, 4]
     kept = report.rejects_files[0].read_text(encoding="utf-8-sig")
     assert ",A-2,Hale\n" in kept
-    assert kept.endswith(",A-3,Boyd,Ann,,,,1980-01-01,,,,,more,and more\n")
+    assert kept.endswith(",A-3,Boyd,Ann,,,,'1980-01-01,,,,,more,and more\n")
 
 
 def test_lines_are_counted_as_an_editor_counts_them_though_cells_break_lines(store: Store, tmp_path: Path) -> None:

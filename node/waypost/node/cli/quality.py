@@ -63,6 +63,7 @@ def _facts(quality: Quality, files: FixFiles) -> dict[str, Any]:
         "rejected_rows": {str(path): rows for path, rows in quality.rejects.items()},
         "rejected_for_impossible_dates": quality.rejected_dates,
         "files": {check: str(path) for check, path in files.paths.items()},
+        "in_another_file": dict(files.elsewhere),
         "left_out": dict(files.left_out),
     }
 
@@ -75,6 +76,8 @@ def _print(quality: Quality, files: FixFiles) -> None:
         count = quality.found[check]
         path = files.paths.get(check)
         typer.echo(f"  {_WORDS[check]}: {count:,}{f'; to fix: {path}' if path else ''}")
+        if elsewhere := files.elsewhere[check]:
+            typer.echo(f"    of these, {elsewhere:,} stand in a file above, with all that is to be mended in them")
         if left_out := files.left_out[check]:
             typer.echo(f"    not in the file, for a canonical row cannot say them whole: {left_out:,}")
         if check is Check.NO_FAIR_PROCESS:

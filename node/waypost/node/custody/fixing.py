@@ -1,10 +1,14 @@
 """Files to fix: rows of canonical files as the node holds them, each with what is the matter, to be imported again.
 
 1. A file has the columns of a rejects file before the canonical ones: import ignores them, does not compare such a file
-   with a whole one, and takes off the apostrophe that keeps a spreadsheet from running a cell as a formula.
+   with a whole one, and takes off the apostrophe that keeps a spreadsheet from changing a cell or running it.
 2. Importing a file again as it is changes nothing. A person or a thing that no canonical row can say whole (two
    certification numbers, a former name of a kind of its own) is left out and counted: a row would lose something.
-3. The files are the owner's alone (0600): they hold personal data, the social security number among it.
+3. A row stands in one file, that of the first check that found it, with everything that any check found: a row that was
+   mended in one file would be set back by another's.
+4. The files are the owner's alone (0600): they hold personal data, the social security number among it.
+5. They come into a folder without others: one that somebody mends is not overwritten, and one of an earlier report,
+   imported by mistake with the newer ones, would set back what has been mended since.
 """
 
 from __future__ import annotations
@@ -13,7 +17,8 @@ import csv
 import os
 import tempfile
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +27,8 @@ from typing import IO, Final, Self
 from waypost.node.changing import canonical
 from waypost.node.errors import CustodyError
 from waypost.node.intake.canonical import REJECT_COLUMNS
-from waypost.node.intake.formulas import guarded
 from waypost.node.intake.rows import COLUMNS, ConductRow, EmploymentRow, FileKind, OfficerRow, Parts, Row, read_row
+from waypost.node.intake.spreadsheets import guarded
 from waypost.node.persons import Person, PersonName
 from waypost.node.records import OFFICER_ID_ISSUER, Employment
 from waypost.node.store import OfficerConduct
@@ -47,6 +52,15 @@ def loses_nothing(kind: FileKind, cells: tuple[str, ...], row: Row, today: date)
     return read.parts == (row,) if isinstance(read, Parts) else True
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found in a row: the column to mend (several: with semicolons), and why."""
+
+    check: str
+    column: str
+    reason: str
+
+
 class FixFiles:
     """One file a check, in a folder; made when its first row comes, and given its name at the end."""
 
@@ -55,18 +69,25 @@ class FixFiles:
         self._today = today
         self._open: dict[str, tuple[IO[str], Path]] = {}
         self.left_out: Counter[str] = Counter()
+        self.elsewhere: Counter[str] = Counter()
+        """Rows that a check found and that stand in another's file (rule 3)."""
 
-    def add(self, check: str, row: Row, column: str, reason: str) -> None:
-        """A row to fix; without a folder it is only judged by rule 2."""
+    def add(self, row: Row, findings: Sequence[Finding]) -> None:
+        """A row to fix, if anything was found; without a folder it is only judged by rule 2."""
+        if not findings:
+            return
+        first, *others = dict.fromkeys(each.check for each in findings)
         plain = _comparable(row)
         kind = _KINDS[type(plain)]
         cells = cells_of(plain)
         if not loses_nothing(kind, cells, plain, self._today):
-            self.left_out[check] += 1
+            self.left_out.update((first, *others))
         elif self._folder is not None:
-            csv.writer(self._file(check, kind), lineterminator="\r\n").writerow(
-                ("", column, "", reason, *map(guarded, cells))
-            )
+            columns = "; ".join(dict.fromkeys(each.column for each in findings))
+            reasons = "; ".join(each.reason for each in findings)
+            row_cells = ("", columns, "", reasons, *map(guarded, cells))
+            csv.writer(self._file(first, kind), lineterminator="\r\n").writerow(row_cells)
+            self.elsewhere.update(others)
 
     def _file(self, check: str, kind: FileKind) -> IO[str]:
         assert self._folder is not None  # noqa: S101 - asked by the caller
@@ -90,6 +111,10 @@ class FixFiles:
         return {name.removesuffix(".csv"): (self._folder or Path()) / name for name in self._open}
 
     def __enter__(self) -> Self:
+        if self._folder is not None and any(self._folder.glob("*.csv")):  # rule 5
+            raise CustodyError(
+                f"{self._folder} holds files to fix already", hint="import and delete them, or name another folder"
+            )
         return self
 
     def __exit__(

@@ -23,7 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from waypost.node.custody.fixing import FixFiles
+from waypost.node.custody.fixing import Finding, FixFiles
 from waypost.node.due_process import Windows
 from waypost.node.fairness import Want, Withheld, judge
 from waypost.node.intake.rows import ConductRow, EmploymentRow, OfficerRow
@@ -134,13 +134,14 @@ def _holdings(store: Store, officer_ids: Sequence[int]) -> Iterator[_Holding]:
 
 def _assess_person(holding: _Holding, quality: Quality, files: FixFiles) -> None:
     """Rule 1."""
-    row = OfficerRow(holding.officer_key, holding.own)
+    found = []
     if not holding.person.date_of_birth.full:
-        quality.found[Check.NO_DATE_OF_BIRTH] += 1
-        files.add(Check.NO_DATE_OF_BIRTH, row, "date_of_birth", "the date of birth is not known, or in part only")
+        reason = "the date of birth is not known, or in part only"
+        found.append(Finding(Check.NO_DATE_OF_BIRTH, "date_of_birth", reason))
     if not any(number.kind == "cert" for number in holding.person.identifiers):
-        quality.found[Check.NO_CERTIFICATION] += 1
-        files.add(Check.NO_CERTIFICATION, row, "cert_number", "there is no certification number")
+        found.append(Finding(Check.NO_CERTIFICATION, "cert_number", "there is no certification number"))
+    quality.found.update(Check(each.check) for each in found)
+    files.add(OfficerRow(holding.officer_key, holding.own), found)
 
 
 def _assess_record(
@@ -148,7 +149,7 @@ def _assess_record(
 ) -> None:
     """Rules 2 and 3."""
     record = owned.record
-    row = ConductRow(owned.officer_key, record)
+    found = []
     quality.records += 1
     fairness = judge(record, today, window_days=windows.of(record))
     missing = fairness.missing if isinstance(fairness, Withheld) else ()
@@ -157,10 +158,11 @@ def _assess_record(
         quality.found[Check.NO_FAIR_PROCESS] += 1
         quality.missing[record.kind].update(each.want for each in to_fix)
         columns = "; ".join(_COLUMNS_OF.get(each.want, "") for each in to_fix)
-        files.add(Check.NO_FAIR_PROCESS, row, columns, "; ".join(each.words for each in to_fix))
+        found.append(Finding(Check.NO_FAIR_PROCESS, columns, "; ".join(each.words for each in to_fix)))
     if wrong := tuple(_wrong_dates(record, born)):
         quality.found[Check.CONDUCT_DATES] += 1
-        files.add(Check.CONDUCT_DATES, row, "; ".join(column for column, _ in wrong), "; ".join(w for _, w in wrong))
+        found += [Finding(Check.CONDUCT_DATES, column, reason) for column, reason in wrong]
+    files.add(ConductRow(owned.officer_key, record), found)
 
 
 def _wrong_dates(record: ConductRecord, born: PartialDate) -> Iterator[tuple[str, str]]:
@@ -177,25 +179,26 @@ def _wrong_dates(record: ConductRecord, born: PartialDate) -> Iterator[tuple[str
 
 def _assess_employment(holding: _Holding, quality: Quality, files: FixFiles, today: date) -> None:
     """Rules 3 and 4."""
+    found: dict[OfficerEmployment, list[Finding]] = defaultdict(list)
     for job in holding.employment:
         if _too_young(holding.person.date_of_birth, job.employment.hired_on):
             quality.found[Check.EMPLOYMENT_DATES] += 1
-            row = EmploymentRow(holding.keys[job.officer_id], job.employment)
             reason = f"the officer was younger than {AGE_YEARS_MIN} when hired"
-            files.add(Check.EMPLOYMENT_DATES, row, "hired_on", reason)
+            found[job].append(Finding(Check.EMPLOYMENT_DATES, "hired_on", reason))
     # Two sources may tell of the same employment.
     distinct = {job.employment: job for job in holding.employment if job.employment.sworn}
     jobs = sorted(distinct.values(), key=lambda job: (job.employment.hired_on, job.employment.ori))
-    overlaps: dict[OfficerEmployment, list[str]] = defaultdict(list)
+    overlapping = False
     for place, job in enumerate(jobs):
         for later in jobs[place + 1 :]:
             if _overlap(job.employment, later.employment, today):
+                overlapping = True
                 for one, other in ((job, later), (later, job)):
-                    overlaps[one].append(f"overlaps with {other.employment.ori} from {other.employment.hired_on}")
-    quality.found[Check.OVERLAPPING] += bool(overlaps)
-    for job, reasons in overlaps.items():
-        row = EmploymentRow(holding.keys[job.officer_id], job.employment)
-        files.add(Check.OVERLAPPING, row, "hired_on; separated_on", "; ".join(reasons))
+                    reason = f"overlaps with {other.employment.ori} from {other.employment.hired_on}"
+                    found[one].append(Finding(Check.OVERLAPPING, "separated_on", reason))
+    quality.found[Check.OVERLAPPING] += overlapping
+    for job, findings in found.items():
+        files.add(EmploymentRow(holding.keys[job.officer_id], job.employment), findings)
 
 
 def _overlap(first: Employment, later: Employment, today: date) -> bool:

@@ -23,7 +23,7 @@ from typing import Final
 from rapidfuzz import fuzz, process
 
 from waypost.node.errors import IntakeError
-from waypost.node.intake.formulas import guarded, unguarded
+from waypost.node.intake.spreadsheets import guarded, unguarded
 from waypost.node.limits import AGENCIES_MAX
 from waypost.node.states import ORI_STATES
 from waypost.protocol.names import valid_ori

@@ -5,7 +5,8 @@ order. It is refused as a whole, with a sentence that says what to do, when its 
 column, has one twice, or has one that is not known (a misspelt column would otherwise be lost silently).
 
 A row with too few or too many cells is that row's problem alone (rows.py). The columns that a rejects file adds
-(REJECT_COLUMNS) are known in every file, and ignored; and the apostrophe that it puts before a formula is taken off.
+(REJECT_COLUMNS) are known in every file, and ignored; what keeps a spreadsheet from changing cells is taken off, and
+days may be written as it saves them (spreadsheets.py).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Final
 
 from waypost.node.custody.shapes import ShapeObserver
 from waypost.node.intake.cells import Problem
-from waypost.node.intake.formulas import unguarded
 from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.repeated import Repeated
-from waypost.node.intake.rows import COLUMNS, FileKind, Parts, read_row
+from waypost.node.intake.rows import COLUMNS, DAYS, FileKind, Parts, read_row
+from waypost.node.intake.spreadsheets import typed_day, unguarded
 
 PERSONAL_COLUMNS: Final = frozenset(
     {
@@ -73,7 +74,14 @@ class CanonicalReader:
         if len(cells) != self._width:
             return read_row(self.kind, None, today)
         picked = [cells[at] for at in self._at]
-        return read_row(self.kind, [unguarded(cell) for cell in picked] if self._mended else picked, today)
+        return read_row(self.kind, self._as_meant(picked) if self._mended else picked, today)
+
+    def _as_meant(self, cells: Sequence[str]) -> list[str]:
+        """The cells of a mended row, which may have been through a spreadsheet."""
+        plain = map(unguarded, cells)
+        return [
+            typed_day(cell) if column in DAYS else cell for column, cell in zip(COLUMNS[self.kind], plain, strict=True)
+        ]
 
 
 def _plain(name: str) -> str:

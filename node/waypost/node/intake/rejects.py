@@ -2,7 +2,7 @@
 
 1. A rejects file has the columns that say what is wrong (import ignores them) before the row exactly as it stood in its
    file, so that a row with too many or too few cells is kept whole, too. A cell that a spreadsheet would run as a
-   formula gets an apostrophe (formulas.py), which import takes off.
+   formula, or change, gets an apostrophe (spreadsheets.py), which import takes off.
 2. It is the owner's alone (0600), for it holds personal data.
 3. It is named for its content: importing the same file twice makes one rejects file, and a file that somebody has begun
    to mend is never overwritten.
@@ -30,9 +30,9 @@ from typing import IO, Final
 from waypost.node.errors import IntakeError
 from waypost.node.intake.canonical import REJECT_COLUMNS
 from waypost.node.intake.cells import Problem
-from waypost.node.intake.formulas import guarded
 from waypost.node.intake.reading import Reading, Source, SourceRow, Table, open_tables
 from waypost.node.intake.reading.table import plain
+from waypost.node.intake.spreadsheets import guarded, unguarded
 
 _UNFINISHED: Final = ".rejects-"
 _HEAD_BYTES: Final = 64
@@ -159,7 +159,7 @@ def forget_rejects(folder: Path, record_key: str) -> int:
     gone = 0
     for path in sorted(folder.glob("*.rejects-*")):
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"), newline="")))
-        kept = [row for row in rows if record_key not in (cell.strip() for cell in row)]
+        kept = [row for row in rows if record_key not in (unguarded(cell).strip() for cell in row)]
         if len(kept) == len(rows):
             continue
         descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".forgetting-")

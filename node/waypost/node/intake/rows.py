@@ -59,6 +59,14 @@ COLUMNS: Final[dict[FileKind, tuple[str, ...]]] = {
     ),
 }
 
+DAYS: Final = frozenset(
+    {
+        *("hired_on", "separated_on", "occurred_on", "effective_on", "notice_on", "decided_on", "final_on", "told_on"),
+        "date_of_birth",
+    }
+)
+"""Columns that hold a day."""
+
 
 @dataclass(frozen=True, slots=True)
 class OfficerRow:

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.parties.agency import TODAY, Agency
 
-from waypost.node.custody.fixing import FixFiles, cells_of, loses_nothing
+from waypost.node.custody.fixing import Finding, FixFiles, cells_of, loses_nothing
 from waypost.node.custody.merging import merge
 from waypost.node.custody.quality import Check, Quality, assess, count_rejects
 from waypost.node.due_process import Windows
-from waypost.node.intake.formulas import guarded, unguarded
+from waypost.node.errors import CustodyError
 from waypost.node.intake.rows import EmploymentRow, FileKind, OfficerRow
+from waypost.node.intake.spreadsheets import guarded, unguarded
 from waypost.node.persons import Identifier, Person, PersonName
 from waypost.node.records import Employment
 
@@ -130,7 +131,6 @@ def test_files_to_fix_are_the_owners_alone_and_change_nothing_as_they_are(agency
     _, files = _assess(agency, tmp_path / "out")
     assert set(files.paths) == {
         Check.NO_DATE_OF_BIRTH,
-        Check.NO_CERTIFICATION,
         Check.NO_FAIR_PROCESS,
         Check.OVERLAPPING,
     }
@@ -142,6 +142,25 @@ def test_files_to_fix_are_the_owners_alone_and_change_nothing_as_they_are(agency
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         path.name for path in files.paths.values()
     )
+
+
+def test_attack_a_row_that_stands_in_two_files_is_set_back_by_the_second(agency: Agency, tmp_path: Path) -> None:
+    agency.load({}, {"officer_key": "A-2", "date_of_birth": "1979-02-28"})
+    quality, files = _assess(agency, tmp_path / "out")
+    assert (quality.found[Check.NO_DATE_OF_BIRTH], quality.found[Check.NO_CERTIFICATION]) == (1, 2)
+    assert files.elsewhere == {Check.NO_CERTIFICATION: 1}
+    (both,), (one,) = (_rows(files.paths[check]) for check in (Check.NO_DATE_OF_BIRTH, Check.NO_CERTIFICATION))
+    assert (both["officer_key"], both["reject_column"]) == ("A-1", "date_of_birth; cert_number")
+    assert (one["officer_key"], one["reject_column"]) == ("A-2", "cert_number")
+
+
+def test_attack_files_of_an_earlier_report_are_mixed_with_newer_ones(agency: Agency, tmp_path: Path) -> None:
+    agency.load({})
+    _, files = _assess(agency, tmp_path / "out")
+    before = files.paths[Check.NO_DATE_OF_BIRTH].read_bytes()
+    with pytest.raises(CustodyError, match="holds files to fix already"):
+        _assess(agency, tmp_path / "out")
+    assert files.paths[Check.NO_DATE_OF_BIRTH].read_bytes() == before
 
 
 def test_a_fix_in_the_file_reaches_the_node(agency: Agency, tmp_path: Path) -> None:
@@ -164,7 +183,7 @@ def test_attack_a_summary_is_a_formula_in_the_custodians_spreadsheet(agency: Age
     assert agency.reports[-1].tally().same == 1
 
 
-@given(st.text(alphabet="'=+-@a\t ", max_size=6))
+@given(st.text(alphabet="'=+-@a\t 0179./:eE", max_size=6))
 def test_what_is_guarded_comes_back_as_it_was(cell: str) -> None:
     assert unguarded(guarded(cell)) == cell
     assert guarded(cell)[:1] not in set("=+-@")
@@ -176,14 +195,14 @@ def test_an_officer_whom_a_canonical_row_cannot_say_whole_is_left_out_and_counte
     row = OfficerRow("A-1", person)
     assert not loses_nothing(FileKind.OFFICERS, cells_of(row), row, TODAY)
     with FixFiles(tmp_path / "out", TODAY) as files:
-        files.add("some-check", row, "", "")
+        files.add(row, [Finding("some-check", "", "")])
     assert (files.paths, files.left_out["some-check"]) == ({}, 1)
 
 
 def test_a_crash_leaves_no_half_file(tmp_path: Path) -> None:
     row = EmploymentRow("A-1", Employment("OR9900400", "", True, date(2010, 1, 1)))
     files = FixFiles(tmp_path / "out", TODAY)
-    files.add("some-check", row, "", "")
+    files.add(row, [Finding("some-check", "", "")])
     files.__exit__(KeyboardInterrupt, None, None)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -18,16 +18,11 @@ from waypost.node.intake.cells import Problem, sort_of
 from waypost.node.intake.profiles.model import As, Cell, Condition, Profile, Section
 from waypost.node.intake.profiles.names import take_apart, tidy_family
 from waypost.node.intake.profiles.toml import normal
+from waypost.node.intake.rows import DAYS
 from waypost.protocol.names import valid_ori
 
 PERSON: Final = "{n}"
 """In a column's name: the person of several whom the row tells of."""
-_DAYS: Final = frozenset(
-    {
-        *("hired_on", "separated_on", "occurred_on", "effective_on", "notice_on", "decided_on", "final_on", "told_on"),
-        "date_of_birth",
-    }
-)
 _ID: Final = re.compile(r"(-?\d+)\.0+")
 _PARTIAL_BIRTH: Final = re.compile(r"(\d{4})(?:\.0+)?|(\d{4}-\d{2})")
 _AMOUNT: Final = re.compile(r"\(?\$? ?([\d,]+)(?:\.(\d{1,2})\d*)?\)?")
@@ -102,7 +97,7 @@ class Expressions:
             raw = self._amount(row, column, raw)
         elif cell.tidy is As.AGENCY:
             return self._ori(row, column, raw)
-        if target in _DAYS and raw:
+        if target in DAYS and raw:
             raw = self._day(row, column, raw, birth=target == "date_of_birth")
         return cell.prefix + raw if raw else ""
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from waypost.node.custody.shapes import ShapeObserver
 from waypost.node.intake.canonical import PERSONAL_COLUMNS, REJECT_COLUMNS
 from waypost.node.intake.cells import Cells, Problem, sort_of
-from waypost.node.intake.formulas import unguarded
+from waypost.node.intake.profiles.dates import DateFormats
 from waypost.node.intake.profiles.expressions import PERSON, Agencies, Expressions, PersonRow
 from waypost.node.intake.profiles.model import Profile, Section, Unknown
 from waypost.node.intake.profiles.toml import normal
@@ -24,6 +25,7 @@ from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.rows import COLUMNS, FileKind, Parts, Row, read_part
+from waypost.node.intake.spreadsheets import TYPED_DAY_FORMAT, unguarded
 from waypost.node.intake.unexplained import LeftOut, Unexplained
 
 _LEFT_OUT: Final = LeftOut("rows with nothing to import")
@@ -59,9 +61,9 @@ class ProfileReader:
 
     def __init__(self, table: Table, profile: Profile, agencies: Agencies) -> None:
         self.table, self._profile = table, profile
-        self._expressions = Expressions(profile, agencies)
         self._names = [normal(column) for column in table.columns]
         self._mended = any(name in REJECT_COLUMNS for name in self._names)
+        self._expressions = Expressions(_typed(profile) if self._mended else profile, agencies)
         self._read = {normal(column): column for column in profile.columns}
         self._alias = {column: normal(column) for column in profile.columns if PERSON not in column}
         self._watched = [column for column in table.columns if normal(column) in self._read]
@@ -215,6 +217,16 @@ class ProfileReader:
         if section.kind is FileKind.OFFICERS:
             self._expressions.names(row, section, values)
         return values
+
+
+def _typed(profile: Profile) -> Profile:
+    """The profile for mended rows: days may be written as a spreadsheet saves what was typed, unless the source has
+    formats that this could be taken for.
+    """
+    formats = profile.dates.formats
+    if any("/" in each for each in formats):
+        return profile
+    return replace(profile, dates=DateFormats.of((*formats, TYPED_DAY_FORMAT), [*profile.dates.placeholders]))
 
 
 def _item(items: Sequence[str], at: int) -> str:
