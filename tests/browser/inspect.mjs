@@ -1,4 +1,4 @@
-// Opens every page of a folder in headless Chromium, at a desktop's and a phone's size, and prints what it saw as JSON:
+// Opens every page of a folder in headless Chromium, at a desktop's and a phone's size and in the dark, and prints what it saw as JSON:
 //   node inspect.mjs FOLDER CHROMIUM [SCREENSHOTS]
 // For each page and size: axe-core's violations, every request that is not for a file below FOLDER, errors of the
 // console, images that did not load, and by how many pixels the page is wider than the screen.
@@ -10,7 +10,11 @@ import { chromium } from "playwright-core";
 
 const [folder, executablePath, screenshots] = [resolve(process.argv[2]), process.argv[3], process.argv[4]];
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const sizes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
+const sizes = {
+  desktop: { width: 1280, height: 900, colorScheme: "light" },
+  phone: { width: 390, height: 844, colorScheme: "light" },
+  dark: { width: 1280, height: 900, colorScheme: "dark" },
+};
 const base = pathToFileURL(folder + "/").href;
 
 const pages = readdirSync(folder, { recursive: true })
@@ -30,8 +34,9 @@ for (const path of pages) {
   await page.goto(base + path, { waitUntil: "load" });
   // axe is injected by the debugger, not by the page: a page's own scripts stay forbidden by its policy.
   await page.evaluate(axe);
-  for (const [size, viewport] of Object.entries(sizes)) {
+  for (const [size, { colorScheme, ...viewport }] of Object.entries(sizes)) {
     await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme });
     const { broken, overflow, styled, violations } = await page.evaluate(async () => ({
       broken: [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src),
       overflow: document.documentElement.scrollWidth - window.innerWidth,

@@ -72,7 +72,7 @@ def seen(site: Path) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     pages: list[dict[str, Any]] = json.loads(done.stdout)
     assert len({page["page"] for page in pages}) >= PAGES
-    assert {page["size"] for page in pages} == {"desktop", "phone"}
+    assert {page["size"] for page in pages} == {"desktop", "phone", "dark"}
     return pages
 
 

@@ -59,6 +59,8 @@ class Measure:
     clause: str
     """The words of Executive Order 13929 that ask for it."""
     unit: Unit
+    things: str
+    """What its totals are a number of."""
     clip: int
     dimensions: tuple[Dimension, ...]
     by_year: bool
@@ -189,6 +191,7 @@ _ALL: Final = (
         title="Conduct records by kind and year",
         clause="section 3(a) and (c)",
         unit=Unit.OFFICER,
+        things="records",
         clip=4,
         dimensions=(_KIND,),
         by_year=True,
@@ -199,6 +202,7 @@ _ALL: Final = (
         title="Findings of excessive force by type, outcome and year",
         clause="section 3(a): instances of excessive use of force",
         unit=Unit.OFFICER,
+        things="findings",
         clip=3,
         dimensions=(_FORCE_TYPE, _FORCE_OUTCOME),
         by_year=True,
@@ -211,6 +215,7 @@ _ALL: Final = (
         title="Separations while under investigation, by year",
         clause="section 3(a): terminations and resignations while under investigation",
         unit=Unit.OFFICER,
+        things="separations",
         clip=2,
         dimensions=(_DEPARTURE,),
         by_year=True,
@@ -222,6 +227,7 @@ _ALL: Final = (
         title="Decertifications by ground and year",
         clause="section 3(a): decertifications",
         unit=Unit.OFFICER,
+        things="decertifications",
         clip=2,
         dimensions=(_ACTION,),
         by_year=True,
@@ -234,6 +240,7 @@ _ALL: Final = (
         title="Civil judgments for improper use of force, by amount and year",
         clause="section 3(a): civil judgments",
         unit=Unit.OFFICER,
+        things="judgments",
         clip=2,
         dimensions=(_AMOUNT,),
         by_year=True,
@@ -246,6 +253,7 @@ _ALL: Final = (
         title="Officers employed at the period's end",
         clause="section 3(c): the denominator of every rate",
         unit=Unit.OFFICER,
+        things="officers",
         clip=1,
         dimensions=(_SERVICE,),
         by_year=False,
@@ -256,6 +264,7 @@ _ALL: Final = (
         title="Records withheld for want of fair process",
         clause="section 3(b)",
         unit=Unit.OFFICER,
+        things="records",
         clip=4,
         dimensions=(_KIND,),
         by_year=False,
@@ -267,6 +276,7 @@ _ALL: Final = (
         title="Time from incident to final decision",
         clause="section 3(a) and (b)",
         unit=Unit.OFFICER,
+        things="records",
         clip=3,
         dimensions=(_DAYS,),
         by_year=True,
@@ -278,6 +288,7 @@ _ALL: Final = (
         title="Checks asked and answered",
         clause="section 3(a): information sharing",
         unit=Unit.CHECK,
+        things="checks",
         clip=1,
         dimensions=(_ACTIVITY,),
         by_year=True,
@@ -289,6 +300,7 @@ _ALL: Final = (
         title="Officers trained in crisis intervention and de-escalation",
         clause="sections 2(b) and 4(b)",
         unit=Unit.OFFICER,
+        things="officers",
         clip=2,
         dimensions=(_TRAINING,),
         by_year=False,
@@ -300,6 +312,7 @@ _ALL: Final = (
         title="Agencies with co-responder and early-intervention programmes",
         clause="sections 2(c) and 4(c)",
         unit=Unit.AGENCY,
+        things="agencies",
         clip=2,
         dimensions=(_PROGRAMME, _STANDING),
         by_year=False,

@@ -221,7 +221,7 @@ def test_timeliness_comparisons_and_silence_are_told_of_every_agency(world: Worl
     assert [told["CA9900400"][name] for name in names[2:]] == ["0", "1", "false"]
     page = files["agencies/TX.html"].decode()
     assert "week: Live Oak Police Department No. 3." in page
-    assert "8-30; 95 %: 181-365" in page
+    assert "8-30; 181-365" in page
     assert "week: none." in files["agencies/NV.html"].decode()
 
 

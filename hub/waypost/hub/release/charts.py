@@ -26,8 +26,8 @@ _CONFIG: Final[Mapping[str, Any]] = {
     "background": None,
     "font": _FONT,
     "view": {"stroke": None},
-    "axis": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 16, "titleFontSize": 15, "gridColor": "#e3e8ed"},
-    "axisY": {"labelLimit": 230},
+    "axis": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 17, "titleFontSize": 16, "gridColor": "#e3e8ed"},
+    "axisY": {"labelLimit": 260, "labelPadding": 7},
     "legend": {"labelFontSize": 15, "titleFontSize": 15, "labelColor": INK},
 }
 _WIDTH: Final = 320
@@ -119,7 +119,7 @@ def tile_map(coverage: Mapping[str, Coverage]) -> Chart:
             "encoding": {**place, "text": {"field": "state"}, "color": dark},
         },
         {
-            "mark": {"type": "text", "fontSize": 12, "dy": 10},
+            "mark": {"type": "text", "fontSize": 13, "dy": 10},
             "encoding": {**place, "text": {"field": "share"}, "color": dark},
         },
     ]

@@ -16,7 +16,8 @@ from typing import Any, Final, TypeAlias
 from waypost.hub.compliance import days_to_index
 from waypost.hub.grants import LOCALE_WORDS, size_of
 from waypost.hub.release.edition import Edition
-from waypost.hub.release.results import Published, ratio_word
+from waypost.hub.release.results import Published
+from waypost.hub.release.series import ratio_word
 from waypost.hub.release.tiers import WORDS, Cell, Count, Coverage, Percentage, Ratio, Tier
 from waypost.protocol.facts import day_of
 
@@ -66,7 +67,7 @@ TABLES: Final = (
         ("kind", "string", "count, ratio, percentage or suppressed (small, or telling a small one)"),
         ("value", "number", "The figure, noise included; empty when suppressed"),
         ("margin_95", "number", "The true figure lies within value plus or minus this with 95 % confidence"),
-        ("unit", "string", "number, or what a ratio or percentage is of"),
+        ("unit", "string", "What a count is a number of, what a ratio is per, or percent; empty when suppressed"),
     ),
     _table(
         "rounds",
@@ -191,7 +192,8 @@ def figure(cell: Cell, published: Published) -> _Row:
     """A cell as the table has it."""
     match cell:
         case Count():
-            return {"kind": "count", "value": cell.value, "margin_95": round(cell.margin, 1), "unit": "number"}
+            unit, margin = published.result.measure.things, round(cell.margin, 1)
+            return {"kind": "count", "value": cell.value, "margin_95": margin, "unit": unit}
         case Ratio():
             unit, margin = ratio_word(published), round(cell.margin, 3)
             return {"kind": "ratio", "value": round(cell.value, 3), "margin_95": margin, "unit": unit}

@@ -50,6 +50,11 @@ class Line:
     ratios: tuple[Ratio | Suppressed, ...] = ()
     """Beside the totals of Tier.ALL."""
 
+    @property
+    def told(self) -> bool:
+        """Whether any of its cells says something."""
+        return not all(isinstance(cell, Suppressed) for cell in self.cells)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -116,7 +121,7 @@ def publish(signed: SignedResult, *, officers_of: Mapping[str, int], population:
     columns = tuple(map(str, result.period.years)) if result.measure.by_year else (result.period.text,)
     lines: tuple[Line, ...] = ()
     if coverage.tier >= Tier.RATIOS:
-        lines = tuple(_lines(result, coverage, columns))
+        lines = tuple(_lines(result, coverage))
     return Published(
         signed=signed,
         area=", ".join(result.states) or NATION,
@@ -151,24 +156,23 @@ def leading(published: Iterable[Published]) -> list[Published]:
     return sorted(newest.values(), key=lambda one: (one.area != NATION, one.area))
 
 
-def _base(result: RoundResult, coverage: Coverage) -> tuple[int, int]:
+def base_of(result: RoundResult, coverage: Coverage) -> tuple[int, int]:
     """What a ratio is of, and per how many."""
     if result.measure.unit is Unit.AGENCY:
         return len(result.participants), AGENCIES_PER
     return coverage.covered, OFFICERS_PER
 
 
-def _scale(result: RoundResult, coverage: Coverage) -> float:
+def scale_of(result: RoundResult, coverage: Coverage) -> float:
     """What a total is multiplied by for the unit that the tier allows."""
-    base, per = _base(result, coverage)
+    base, per = base_of(result, coverage)
     return 1.0 if coverage.tier is Tier.ALL else per / base if base else 0.0
 
 
-def _lines(result: RoundResult, coverage: Coverage, columns: Sequence[str]) -> Iterable[Line]:
-    """Rule 3, for tiers that show cells: the catalogue's order has the year last."""
-    width, tier = len(columns), coverage.tier
-    for start in range(0, len(result.cells), width):
-        row = result.cells[start : start + width]
+def _lines(result: RoundResult, coverage: Coverage) -> Iterable[Line]:
+    """Rule 3, for tiers that show cells."""
+    tier = coverage.tier
+    for row in rows_of(result):
         values = row[0].values[:-1] if result.measure.by_year else row[0].values
         ratios = tuple(_ratio(cell, result, coverage) for cell in row)
         totals = tuple(_total(cell, result, tier) for cell in row) if tier is Tier.ALL else ()
@@ -180,13 +184,13 @@ def _total(cell: ResultCell, result: RoundResult, tier: Tier) -> Count | Suppres
 
 
 def _ratio(cell: ResultCell, result: RoundResult, coverage: Coverage) -> Ratio | Suppressed:
-    base, per = _base(result, coverage)
+    base, per = base_of(result, coverage)
     if cell.suppressed or not base:
         return Suppressed(coverage.tier)
     return Ratio(coverage.tier, cell.total / base * per, result.margin_95 / base * per, per)
 
 
-def _sums(result: RoundResult, *, year: str = "") -> dict[str, tuple[int, int]]:
+def sums_of(result: RoundResult, *, year: str = "") -> dict[str, tuple[int, int]]:
     """By value of the first dimension: the sum over the others (of one year, if given), and of how many cells."""
     sums: dict[str, tuple[int, int]] = dict.fromkeys(result.measure.dimensions[0].values, (0, 0))
     for cell in result.cells:
@@ -199,7 +203,7 @@ def _sums(result: RoundResult, *, year: str = "") -> dict[str, tuple[int, int]]:
 
 def _shares(result: RoundResult, coverage: Coverage) -> tuple[tuple[str, Percentage], ...]:
     """How the whole divides over the first dimension; nothing where there is no whole."""
-    sums = _sums(result)
+    sums = sums_of(result)
     whole, cells = (sum(part) for part in zip(*sums.values(), strict=True))
     if whole <= 0:
         return ()
@@ -217,65 +221,24 @@ def _shares(result: RoundResult, coverage: Coverage) -> tuple[tuple[str, Percent
     )
 
 
+def rows_of(result: RoundResult) -> list[tuple[ResultCell, ...]]:
+    """The cells of each combination of values other than the year, by year: the catalogue's order has the year last."""
+    width = len(result.period.years) if result.measure.by_year else 1
+    return [result.cells[start : start + width] for start in range(0, len(result.cells), width)]
+
+
 def _changes(result: RoundResult, coverage: Coverage) -> tuple[Change, ...]:
-    """Year over year: totals under Tier.ALL, ratios under Tier.RATIOS."""
-    years = result.period.years
-    if not result.measure.by_year or len(years) < 2:  # noqa: PLR2004 - the newest year and the one before
+    """Year over year, of the rows that are shown in both: totals under Tier.ALL, ratios under Tier.RATIOS."""
+    if not result.measure.by_year or len(result.period.years) < 2:  # noqa: PLR2004 - the newest year and the one before
         return ()
-    scale = _scale(result, coverage)
-    before, after = (_sums(result, year=str(year)) for year in years[-2:])
-    return tuple(
-        Change(
-            value,
-            before[value][0] * scale,
-            after[value][0] * scale,
-            result.margin_95 * sqrt(before[value][1] + after[value][1]) * scale,
-        )
-        for value in result.measure.dimensions[0].values
-        if before[value][1] and after[value][1]
-    )
-
-
-def first_dimension(published: Published) -> list[tuple[str, float, float]]:
-    """For a chart: the newest column by value of the first dimension, with margins, in the unit the tier allows."""
-    result, coverage = published.result, published.coverage
-    if coverage.tier is Tier.PERCENTAGES:
-        return [(value, share.value, share.margin) for value, share in published.shares]
-    if coverage.tier < Tier.RATIOS:
-        return []
-    scale = _scale(result, coverage)
-    sums = _sums(result, year=published.columns[-1] if result.measure.by_year else "")
-    return [
-        (value, total * scale, result.margin_95 * sqrt(count) * scale)
-        for value, (total, count) in sums.items()
-        if count
-    ]
-
-
-def by_year(published: Published) -> list[tuple[str, float, float]]:
-    """For a chart: the whole by year, with margins, in the unit the tier allows; nothing without years."""
-    result, coverage = published.result, published.coverage
-    if not result.measure.by_year or coverage.tier < Tier.RATIOS or len(published.columns) < 2:  # noqa: PLR2004
-        return []
-    scale = _scale(result, coverage)
+    pairs = [row[-2:] for row in rows_of(result)]
+    shown = [(before, after) for before, after in pairs if not before.suppressed and not after.suppressed]
+    scale = scale_of(result, coverage)
     found = []
-    for year in published.columns:
-        total, count = (sum(part) for part in zip(*_sums(result, year=year).values(), strict=True))
-        if count:
-            found.append((year, total * scale, result.margin_95 * sqrt(count) * scale))
-    return found
-
-
-def unit_word(published: Published) -> str:
-    """The unit of a chart or table under the tier."""
-    if published.tier is Tier.ALL:
-        return "number"
-    if published.tier is Tier.PERCENTAGES:
-        return "percent of the whole"
-    return ratio_word(published)
-
-
-def ratio_word(published: Published) -> str:
-    """What a ratio is of."""
-    agencies = published.result.measure.unit is Unit.AGENCY
-    return f"per {AGENCIES_PER} participating agencies" if agencies else f"per {OFFICERS_PER:,} officers covered"
+    for value in result.measure.dimensions[0].values:
+        same = [(before.total, after.total) for before, after in shown if before.values[0] == value]
+        if same:
+            margin = result.margin_95 * sqrt(2 * len(same)) * scale
+            before, after = (sum(totals) * scale for totals in zip(*same, strict=True))
+            found.append(Change(value, before, after, margin))
+    return tuple(found)

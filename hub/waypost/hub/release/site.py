@@ -11,7 +11,8 @@ from waypost.hub.compliance import days_to_index
 from waypost.hub.release import charts
 from waypost.hub.release.dataset import TABLES
 from waypost.hub.release.edition import Edition
-from waypost.hub.release.results import Published, by_year, first_dimension, unit_word
+from waypost.hub.release.results import Line, Published
+from waypost.hub.release.series import by_year, extent, first_dimension, unit_word
 from waypost.hub.release.states import area_name
 from waypost.hub.release.tiers import WORDS, Cell, Count, Percentage, Ratio, Tier
 from waypost.protocol.measures import MEASURES
@@ -75,8 +76,16 @@ def _charts(published: Published) -> list[tuple[str, charts.Chart]]:
         found.append(("bars", charts.bars(points, title=f"{title}, {area_name(published.area)}, {newest}", unit=unit)))
     whole = by_year(published)
     if whole:
-        found.append(("years", charts.years(whole, title=f"{title}, {area_name(published.area)}", unit=unit)))
+        told = ", ".join(filter(None, (title, area_name(published.area), extent(published))))
+        found.append(("years", charts.years(whole, title=told, unit=unit)))
     return found
+
+
+def rows_shown(published: Published) -> list[Line]:
+    """The rows of a page's table: of a long one, those that say something. The data have all."""
+    if len(published.lines) <= ROWS_MAX:
+        return list(published.lines)
+    return [line for line in published.lines if line.told]
 
 
 def _slug(area: str) -> str:
@@ -96,6 +105,9 @@ def show(cell: Cell) -> str:
             return "suppressed"
 
 
+ROWS_MAX: Final = 20
+"""Rows that a page's table shows whatever they say: a measure's with one dimension are fewer."""
+
 _filters: Final[Mapping[str, Any]] = {
     "show": show,
     "delays": days_to_index,
@@ -103,8 +115,12 @@ _filters: Final[Mapping[str, Any]] = {
     "area": area_name,
     "period": lambda text: text.replace("..", " to "),
     "unit": unit_word,
+    "extent": extent,
+    "rows": rows_shown,
     "thousands": lambda number: f"{number:,}",
-    "amount": lambda number, published: f"{number:,.{0 if published.tier is Tier.ALL else 2}f}",
+    "amount": lambda number, published: f"{number:,.{0 if published.tier is Tier.ALL else 2}f}".replace(
+        "-", "\N{MINUS SIGN}"
+    ),
     "figure": lambda number: f"{number:,.1f}",
 }
 _environment.filters.update(_filters)
