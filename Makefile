@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+PEERS := .venv-peers
+PEERS_STAMP := $(PEERS)/.stamp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PROTOS := $(wildcard proto/waypost/v1/*.proto)
 SERVICES := $(wildcard proto/waypost/v1/*_service.proto)
 
-.PHONY: demo test lint types contracts proto proto-check docs bench bench-short bench-country setup clean
+.PHONY: demo test lint types contracts proto proto-check docs bench bench-short bench-country peers setup clean
 
 setup: $(STAMP)
 
@@ -46,7 +48,7 @@ proto-check: proto
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py
 
-bench: $(STAMP)
+bench: $(STAMP) $(PEERS_STAMP)
 	$(BIN)/python bench/run.py
 
 bench-short: $(STAMP)
@@ -55,5 +57,16 @@ bench-short: $(STAMP)
 bench-country: $(STAMP)
 	$(BIN)/python bench/country.py
 
+peers: $(STAMP) $(PEERS_STAMP)
+	$(BIN)/python bench/run.py psi
+
+# What Waypost is compared with: into its own environment what fits there, Flower into one beside it.
+$(PEERS_STAMP): $(STAMP) constraints-flower.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[peers]'
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet -c constraints-flower.txt --group flower
+	touch $(PEERS_STAMP)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis

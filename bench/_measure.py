@@ -54,11 +54,14 @@ class Report:
         ours: Callable[[], object],
         limit: Callable[[], object],
         *,
-        target: float,
+        target: float | None = None,
         rounds: int = 9,
         calls: int = 1,
     ) -> None:
-        """Run both in turn, `calls` at a time, and add medians and their ratio; the target is the highest ratio."""
+        """Run both in turn, `calls` at a time, and add medians and their ratio; the target is the highest ratio.
+
+        Beside a peer, which is no limit, there is none.
+        """
         rounds, calls = (2, 1) if SHORT else (rounds, calls)
         ours(), limit()  # both warm
         times = [(_seconds(ours, calls), _seconds(limit, calls)) for _ in range(rounds)]
@@ -105,9 +108,14 @@ def shown(value: float, unit: str) -> str:
     raise AssertionError
 
 
+def times(ratio: float) -> str:
+    """A ratio as people read it."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+
+
 def _line(row: Row) -> str:
     verdict = {None: "", True: "met", False: "MISSED"}[row.met]
     aim = "" if row.target is None else f"{'at least' if row.at_least else 'at most'} {row.target:g}"
     limit = "" if row.limit is None else f"limit {shown(row.limit, row.unit)}"
-    ratio = "" if row.ratio is None else f"ratio {row.ratio:.2f}"
+    ratio = "" if row.ratio is None else f"ratio {times(row.ratio)}"
     return f"{row.name:<58} {shown(row.value, row.unit):>14}  {limit:<16} {ratio:<11} {aim:<12} {verdict}".rstrip()

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from _measure import SHORT, shown
+from _measure import SHORT, shown, times
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
@@ -26,12 +26,15 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 SEPARATE = {"run", "people", "febrl"} | (set() if SHORT else {"country"})
 """Not run with the others: this program, one that makes persons, one that needs more packages, and one that takes
 hours, unless its short form is enough."""
+PEERS = {"psi"}
+"""Beside peers that `make peers` installs: no part of the short form, and skipped with a sentence without them."""
 
 
 def programs(wanted: list[str]) -> list[Path]:
     """The programs to run, by name."""
     names = sorted(path.stem for path in HERE.glob("[a-z]*.py"))
-    chosen = wanted or [name for name in names if name not in SEPARATE]
+    left_out = SEPARATE | PEERS if SHORT else SEPARATE
+    chosen = wanted or [name for name in names if name not in left_out]
     unknown = set(chosen) - set(names)
     if unknown:
         sys.exit(f"error: no benchmark is named {', '.join(sorted(unknown))}\nhint: there are {', '.join(names)}")
@@ -67,11 +70,11 @@ def machine() -> dict[str, str]:
 def table(rows: list[dict[str, object]], where: dict[str, str]) -> str:
     """The page's table."""
     lines = [f"Measured on {where['date']}: {where['machine']}, Python {where['python']}, {where['packages']}.", ""]
-    lines += ["| benchmark | what | Waypost | limit | ratio | target | |", "|---|---|---|---|---|---|---|"]
+    lines += ["| benchmark | what | Waypost | limit or peer | ratio | target | |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         unit = str(row["unit"])
         limit = "" if row["limit"] is None else shown(float(str(row["limit"])), unit)
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        ratio = "" if row["ratio"] is None else times(float(str(row["ratio"])))
         aim = "" if row["target"] is None else f"{'≥' if row['at_least'] else '≤'} {row['target']:g}"
         verdict = "" if row["met"] is None else "met" if row["met"] else "**missed**"
         value = shown(float(str(row["value"])), unit)
