@@ -24,8 +24,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex
 
 from waypost.hub import index, schema
+from waypost.hub.coverage import Coverages
 from waypost.hub.database import open_engine, reading
-from waypost.hub.receipts import coverage
 from waypost.protocol import limits
 from waypost.protocol.index_digest import bucket_digests, index_digest
 from waypost.protocol.roster import Roster
@@ -237,20 +237,19 @@ def _read_bytes() -> int:
 
 
 def coverage_s(database: Path, roster: Roster, rounds: int) -> tuple[float, float]:
-    """Seconds for what a check says of all members: whose index is not current, and the coverage made of it."""
+    """Seconds for what every receipt says about all members: computed anew over all of them, and as it is kept."""
     engine = open_engine(f"sqlite:///{database}")
-    reads, makes = [], []
+    anew, kept = list[float](), list[float]()
     asker = next(iter(roster.members))
     with reading(engine) as connection:
         for _ in range(rounds):
-            began = time.perf_counter()
-            stale = index.stale_oris(connection, roster.epoch, now_ms())
-            middle = time.perf_counter()
-            coverage(roster, asker, stale).SerializeToString()
-            reads.append(middle - began)
-            makes.append(time.perf_counter() - middle)
+            coverages = Coverages()
+            for seconds in (anew, kept):
+                began = time.perf_counter()
+                coverages.of(connection, roster, asker, now_ms()).SerializeToString()
+                seconds.append(time.perf_counter() - began)
     engine.dispose()
-    return statistics.median(reads), statistics.median(makes)
+    return statistics.median(anew), statistics.median(kept)
 
 
 def digests_of(database: Path, member_ids: list[int]) -> dict[int, bytes]:

@@ -127,9 +127,9 @@ class Country:
         add("look-up", "pages of 4 KiB that a cold one reads, read-ahead included", found.cold_reads, "")
         add("look-up", "the same, warm, median", found.warm_s, "s")
         roster = parse_roster(parse_envelope(self._value("SELECT envelope FROM rosters ORDER BY version DESC")).payload)
-        reads, makes = coverage_s(self.parties.database, roster, 2 if SHORT else 20)
-        add("check", "which indexes are not current (a query over all members)", reads, "s")
-        add("check", "the coverage made of it", makes, "s")
+        anew, kept = coverage_s(self.parties.database, roster, 2 if SHORT else 20)
+        add("check", "the coverage of all members, when it may have changed", anew, "s")
+        add("check", "the same at every other check", kept, "s")
 
     def serve(self) -> None:
         self.tell("starting trustee and hub")

@@ -48,7 +48,7 @@ SIZES = (1_000,) if SHORT else (10_000, 100_000)
 OFFICER_TOKENS = 20
 HELD = OFFICER_TOKENS
 """Of a check's elements, those that the index holds."""
-EPOCH, MEMBER = 1, 1
+EPOCH, MEMBER, ORI = 1, 1, "CA9900100"
 FALSE_HITS = 1e-9
 CHECK_ROUNDS, SET_UP_ROUNDS = 15, 3
 KEY = SigningKey.generate()
@@ -100,7 +100,7 @@ class BlindIndex:
         )
         self.bytes_up += asking.submission(asked).ByteSize()
         with self.engine.connect() as connection:
-            return len(index.look_up(connection, EPOCH, tokens).get(MEMBER, ()))
+            return len(index.look_up(connection, EPOCH, tokens).get(ORI, ()))
 
     def add(self, inputs: list[bytes]) -> None:
         """An officer more: his tokens, filled up to a batch as a node fills it up."""
@@ -117,7 +117,7 @@ def blind_index(size: int, held: list[bytes]) -> Iterator[BlindIndex]:
         engine = open_engine(f"sqlite:///{Path(folder) / 'hub.db'}", create=True)
         made = BlindIndex(engine, cores)
         tokens = [*made.tokens(held, REGISTRATION), *(os.urandom(limits.TOKEN_BYTES) for _ in range(size - len(held)))]
-        row = {"id": MEMBER, "ori": "CA9900100", "name": "x", "state": "CA", "role": 1, "status": 1, "joined_at_ms": 1}
+        row = {"id": MEMBER, "ori": ORI, "name": "x", "state": "CA", "role": 1, "status": 1, "joined_at_ms": 1}
         keys = {"signing_public_key": b"", "sealing_public_key": b"", "application": b""}
         pointers = [{"epoch": EPOCH, "token": token, "member_id": MEMBER} for token in sorted(tokens)]
         with engine.begin() as connection:

@@ -16,6 +16,7 @@ from waypost.crypto.envelope import SigningKey, sign, verify_signatures
 from waypost.crypto.freshness import Header, header_to_proto, new_header
 from waypost.crypto.sealing import SealingKey
 from waypost.hub import answers, index, mailbox, members, routing
+from waypost.hub.coverage import Coverages
 from waypost.hub.database import open_engine
 from waypost.hub.mailbox import Mail, MailKind
 from waypost.hub.members import MemberRow
@@ -67,6 +68,8 @@ class HubWorld:
     suspended: set[str] = field(default_factory=set)
     hub: SigningKey = field(default_factory=SigningKey.generate)
     keys: dict[str, SigningKey] = field(default_factory=lambda: {ori: SigningKey.generate() for ori in ROLES})
+
+    coverages: Coverages = field(default_factory=Coverages)
 
     def __post_init__(self) -> None:
         self.engine = open_engine(f"sqlite:///{self.folder / 'hub.db'}", create=True)
@@ -141,7 +144,9 @@ class HubWorld:
         roster = self.roster()
         check = routing.open_check(asked.envelope, openings, caller=caller, roster=roster, now_ms=self.now_ms)
         receipt, _ = self.do(
-            lambda connection: routing.accept_check(connection, check, roster=roster, key=self.hub, now_ms=self.now_ms)
+            lambda connection: routing.accept_check(
+                connection, check, roster=roster, coverages=self.coverages, key=self.hub, now_ms=self.now_ms
+            )
         )
         return self.opened(receipt)
 

@@ -57,7 +57,7 @@ def accept_answer(
         if _seen_answer(connection, digest):
             return None
         raise Refused("no-such-check", "no check of this id is open")
-    response = next((r for r in checks.responses_of(connection, content.check_id) if r.ori == caller), None)
+    response = checks.part_of(connection, content.check_id, caller)
     if response is None or held.request_digest != content.request_digest:
         raise Refused("not-asked", "this member was not asked in this check")
     if response.state == check_pb2.RESPONSE_STATE_ANSWERED and response.answer_digest == digest:

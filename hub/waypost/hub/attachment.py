@@ -172,7 +172,7 @@ class Attachment:
                 for mail in batch:
                     link.sent(mail.mail_id, len(mail.content))
                     await link.outgoing.put(link_pb2.HubFrame(mail=mail.to_proto()))
-                if not batch:
+                if len(batch) < count:
                     break
 
     async def _send_roster(self) -> None:

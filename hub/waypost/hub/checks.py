@@ -18,117 +18,126 @@ States of a part:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from waypost.crypto.envelope import SigningKey
 from waypost.hub import mailbox, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import Refused
-from waypost.hub.limits import EXPIRED_PER_ROUND_MAX
+from waypost.hub.limits import CHECKS_FORGOTTEN_PER_STEP, EXPIRED_PER_ROUND_MAX
 from waypost.hub.mailbox import MailKind
 from waypost.hub.receipts import CheckState, Response, make_receipt
 from waypost.protocol import limits
 from waypost.v1 import check_pb2, envelope_pb2, log_pb2
 
+_STATE: Final = tuple(CheckState.__dataclass_fields__)
+_checks, _parts = schema.checks, schema.responses
+_STATE_OF: Final = select(*(_checks.c[name] for name in _STATE)).where(_checks.c.check_id == bindparam("of_check"))
+_PARTS_OF: Final = select(_parts.c.ori, _parts.c.state, _parts.c.answer_digest, _parts.c.reason).where(
+    _parts.c.check_id == bindparam("of_check")
+)
+_PART_OF: Final = _PARTS_OF.where(_parts.c.ori == bindparam("of_ori"))
+_ADD_CHECK: Final = insert(_checks)
+_ADD_PART: Final = insert(_parts)
+_PENDING: Final = {"state": check_pb2.RESPONSE_STATE_PENDING, "answer_digest": b"", "reason": ""}
+_END_PART: Final = (
+    update(_parts)
+    .where(_parts.c.check_id == bindparam("of_check"), _parts.c.ori == bindparam("of_ori"))
+    .where(_parts.c.state == check_pb2.RESPONSE_STATE_PENDING)
+    .values(state=bindparam("to_state"), answer_digest=bindparam("to_digest"), reason=bindparam("to_reason"))
+)
+_PARTS_OVER: Final = (
+    update(_checks)
+    .where(_checks.c.check_id == bindparam("of_check"))
+    .values(pending=_checks.c.pending - bindparam("parts_over"), sequence=_checks.c.sequence + 1)
+    .returning(_checks.c.sequence)
+)
+_OPEN_OF: Final = select(func.count()).select_from(
+    select(_checks.c.check_id).where(_checks.c.asker == bindparam("of_asker")).limit(bindparam("count_max")).subquery()
+)
+_FORGET_PARTS: Final = delete(_parts).where(_parts.c.check_id == bindparam("of_check"))
+_FORGET_CHECK: Final = delete(_checks).where(_checks.c.check_id == bindparam("of_check"))
+
 
 def record(connection: Connection, state: CheckState, expires_at_ms: int, matches: dict[str, set[bytes]]) -> None:
-    connection.execute(
-        insert(schema.checks).values(
-            check_id=state.check_id,
-            asker=state.asker,
-            request_digest=state.request_digest,
-            accepted_at_ms=state.accepted_at_ms,
-            expires_at_ms=expires_at_ms,
-            roster_version=state.roster_version,
-            coverage=state.coverage,
-            sequence=state.sequence,
-            pending=len(matches),
-        )
-    )
-    pending = check_pb2.RESPONSE_STATE_PENDING
-    rows = [
-        {"check_id": state.check_id, "ori": ori, "state": pending, "answer_digest": b"", "reason": ""}
-        for ori in matches
-    ]
+    check = {name: getattr(state, name) for name in _STATE}
+    connection.execute(_ADD_CHECK, {**check, "expires_at_ms": expires_at_ms, "pending": len(matches)})
+    rows = [{"check_id": state.check_id, "ori": ori, **_PENDING} for ori in matches]
     if rows:
-        connection.execute(insert(schema.responses), rows)
+        connection.execute(_ADD_PART, rows)
+
+
+def pending_parts(oris: Iterable[str]) -> list[Response]:
+    """The parts of a check that nobody has answered yet."""
+    return [Response(ori, check_pb2.RESPONSE_STATE_PENDING, b"", "") for ori in oris]
 
 
 def state_of(connection: Connection, check_id: bytes) -> CheckState | None:
-    table = schema.checks
-    row = connection.execute(
-        select(
-            table.c.check_id,
-            table.c.asker,
-            table.c.request_digest,
-            table.c.accepted_at_ms,
-            table.c.roster_version,
-            table.c.coverage,
-            table.c.sequence,
-        ).where(table.c.check_id == check_id)
-    ).first()
+    row = connection.execute(_STATE_OF, {"of_check": check_id}).first()
     return None if row is None else CheckState(*row)
 
 
 def open_of(connection: Connection, asker: str, count_max: int) -> int:
     """How many checks of that asker are held; they are not counted further than that."""
-    rows = select(schema.checks.c.check_id).where(schema.checks.c.asker == asker).limit(count_max).subquery()
-    return int(connection.scalar(select(func.count()).select_from(rows)) or 0)
+    return int(connection.scalar(_OPEN_OF, {"of_asker": asker, "count_max": count_max}) or 0)
 
 
 def responses_of(connection: Connection, check_id: bytes) -> list[Response]:
-    table = schema.responses
-    query = select(table.c.ori, table.c.state, table.c.answer_digest, table.c.reason)
-    return [Response(*row) for row in connection.execute(query.where(table.c.check_id == check_id))]
+    return [Response(*row) for row in connection.execute(_PARTS_OF, {"of_check": check_id})]
+
+
+def part_of(connection: Connection, check_id: bytes, ori: str) -> Response | None:
+    """One member's part; None when it was not asked."""
+    row = connection.execute(_PART_OF, {"of_check": check_id, "of_ori": ori}).first()
+    return None if row is None else Response(*row)
 
 
 def is_pending(connection: Connection, check_id: bytes, ori: str) -> bool:
-    responses = responses_of(connection, check_id)
-    return any(r.ori == ori and r.state == check_pb2.RESPONSE_STATE_PENDING for r in responses)
+    part = part_of(connection, check_id, ori)
+    return part is not None and part.state == check_pb2.RESPONSE_STATE_PENDING
 
 
 def set_response(connection: Connection, held: CheckState, response: Response, *, key: SigningKey, now_ms: int) -> None:
     """End a member's part, and mail the receipt that tells it; Refused when it is over already (rule 4)."""
     if not _end_part(connection, held.check_id, response):
         raise Refused("answered-before", "this member's part in the check is over")
-    table = schema.checks
-    connection.execute(update(table).where(table.c.check_id == held.check_id).values(pending=table.c.pending - 1))
-    _next_receipt(connection, held, key, now_ms)
+    _next_receipt(connection, held, key, now_ms, parts_over=1)
 
 
 def _end_part(connection: Connection, check_id: bytes, response: Response) -> bool:
     """Rule 4: whether the part was pending until now."""
-    table = schema.responses
-    here = (table.c.check_id == check_id, table.c.ori == response.ori)
-    ended = connection.execute(
-        update(table)
-        .where(*here, table.c.state == check_pb2.RESPONSE_STATE_PENDING)
-        .values(state=response.state, answer_digest=response.answer_digest, reason=response.reason)
-    )
-    return ended.rowcount == 1
+    values = {"to_state": response.state, "to_digest": response.answer_digest, "to_reason": response.reason}
+    return connection.execute(_END_PART, {"of_check": check_id, "of_ori": response.ori, **values}).rowcount == 1
 
 
-def _next_receipt(connection: Connection, held: CheckState, key: SigningKey, now_ms: int) -> None:
-    table = schema.checks
-    connection.execute(update(table).where(table.c.check_id == held.check_id).values(sequence=table.c.sequence + 1))
-    state = state_of(connection, held.check_id)
-    if state is not None:
-        mail_receipt(connection, state, key, now_ms)
+def _next_receipt(connection: Connection, held: CheckState, key: SigningKey, now_ms: int, *, parts_over: int) -> None:
+    """Count the parts that are over, and mail the next receipt. The check's row is locked before the parts are read."""
+    sequence = connection.scalar(_PARTS_OVER, {"of_check": held.check_id, "parts_over": parts_over})
+    if sequence is not None:
+        parts = responses_of(connection, held.check_id)
+        mail_receipt(connection, replace(held, sequence=sequence), parts, key, now_ms)
 
 
-def mail_receipt(connection: Connection, state: CheckState, key: SigningKey, now_ms: int) -> envelope_pb2.Envelope:
-    receipt = logged_receipt(connection, state, key, now_ms)
+def mail_receipt(
+    connection: Connection, state: CheckState, parts: Iterable[Response], key: SigningKey, now_ms: int
+) -> envelope_pb2.Envelope:
+    receipt = logged_receipt(connection, state, parts, key, now_ms)
     expires_at_ms = now_ms + limits.RECEIPT_LIFETIME_MS
     content = receipt.SerializeToString()
     mailbox.put(connection, state.asker, MailKind.MESSAGE, state.check_id, content, expires_at_ms)
     return receipt
 
 
-def logged_receipt(connection: Connection, state: CheckState, key: SigningKey, now_ms: int) -> envelope_pb2.Envelope:
-    """A receipt of the present state. Each one that is signed is logged: its receiver will ask for the proof."""
-    receipt = make_receipt(state, responses_of(connection, state.check_id), key, now_ms)
+def logged_receipt(
+    connection: Connection, state: CheckState, parts: Iterable[Response], key: SigningKey, now_ms: int
+) -> envelope_pb2.Envelope:
+    """A receipt of that state. Each one that is signed is logged: its receiver will ask for the proof."""
+    receipt = make_receipt(state, parts, key, now_ms)
     transparency.append(connection, log_pb2.LOG_KIND_RECEIPT, hashlib.sha256(receipt.payload).digest(), now_ms)
     return receipt
 
@@ -142,26 +151,26 @@ def expire_checks(connection: Connection, *, key: SigningKey, now_ms: int) -> fr
         held = state_of(connection, check_id)
         if held is None:
             continue
-        for response in responses_of(connection, check_id):
-            if response.state == check_pb2.RESPONSE_STATE_PENDING:
-                late = Response(response.ori, check_pb2.RESPONSE_STATE_EXPIRED, b"", "expired")
-                _end_part(connection, check_id, late)
-        connection.execute(update(table).where(table.c.check_id == check_id).values(pending=0))
-        _next_receipt(connection, held, key, now_ms)
+        late = [part for part in responses_of(connection, check_id) if part.state == check_pb2.RESPONSE_STATE_PENDING]
+        over = [Response(part.ori, check_pb2.RESPONSE_STATE_EXPIRED, b"", "expired") for part in late]
+        parts_over = sum(_end_part(connection, check_id, part) for part in over)
+        _next_receipt(connection, held, key, now_ms, parts_over=parts_over)
         add_audit(connection, now_ms, Event.CHECK_EXPIRED, held.asker, held.request_digest.hex())
         askers.add(held.asker)
     return frozenset(askers)
 
 
 def forget_delivered(connection: Connection, now_ms: int) -> int:
-    """Delete who matched, for every check that is complete and whose mail was taken (rule 3); how many."""
+    """Delete who matched, for checks that are complete and whose mail was taken (rule 3): some of them; how many."""
     table = schema.checks
     mail_left = select(schema.mailbox.c.id).where(schema.mailbox.c.check_id == table.c.check_id).exists()
     rows = connection.execute(
-        select(table.c.check_id, table.c.request_digest).where(table.c.pending == 0, ~mail_left)
+        select(table.c.check_id, table.c.request_digest)
+        .where(table.c.pending == 0, ~mail_left)
+        .limit(CHECKS_FORGOTTEN_PER_STEP)
     ).all()
     for row in rows:
-        connection.execute(delete(schema.responses).where(schema.responses.c.check_id == row.check_id))
-        connection.execute(delete(table).where(table.c.check_id == row.check_id))
+        connection.execute(_FORGET_PARTS, {"of_check": row.check_id})
+        connection.execute(_FORGET_CHECK, {"of_check": row.check_id})
         add_audit(connection, now_ms, Event.CHECK_FORGOTTEN, "", row.request_digest.hex())
     return len(rows)

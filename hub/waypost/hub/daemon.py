@@ -22,7 +22,7 @@ from waypost.crypto.keystore import Keystore
 from waypost.crypto.reading import RequestReader
 from waypost.crypto.serving import renewing_server_credentials, server_options
 from waypost.crypto.split_oprf import HalfKey
-from waypost.hub import checks, index, mailbox, reconciliations, standings, watches
+from waypost.hub import checks, index, mailbox, reconciliations, routing, standings, watches
 from waypost.hub.checkpoints import Checkpoints
 from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
@@ -257,7 +257,9 @@ async def _tidy(hub: Hub, moment_ms: int) -> None:
     hub.links.wake(askers)
     await hub.database.run(lambda c: mailbox.drop_expired(c, moment_ms))
     await hub.database.run(lambda c: forget_seen(c, moment_ms))
-    await hub.database.run(lambda c: checks.forget_delivered(c, moment_ms))
+    await hub.database.run(lambda c: routing.forget_counts(c, moment_ms))
+    while await hub.database.run(lambda c: checks.forget_delivered(c, moment_ms)):
+        pass
     roster = hub.registrar.roster
     if roster is not None:
         await hub.database.run(lambda c: watches.drop_expired(c, roster.epoch, moment_ms))

@@ -12,11 +12,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, tuple_, update
 
 from waypost.hub import schema
+from waypost.hub.database import put_meta
 from waypost.hub.errors import Refused
 from waypost.hub.limits import DIGESTED_TOKENS_PER_STEP, DROPPED_POINTERS_PER_STEP, LOOKUP_CHUNK, POINTERS_MAX
 from waypost.protocol import limits
@@ -30,6 +33,17 @@ _STRIDE = 16
 """Buckets read with one query."""
 
 _ADD = text("INSERT INTO pointers (epoch, token, member_id) VALUES (:epoch, :token, :member_id) ON CONFLICT DO NOTHING")
+_PLACES: Final = tuple(f"token_{place}" for place in range(limits.CHECK_TOKENS))
+_pointers, _members = schema.pointers, schema.members
+_LOOK_UP: Final = (
+    select(_members.c.ori, _pointers.c.token)
+    .join(_members, _members.c.id == _pointers.c.member_id)
+    .where(_pointers.c.epoch == bindparam("of_epoch"), _pointers.c.token.in_([bindparam(name) for name in _PLACES]))
+)
+"""With a place for every token of a check: a list whose length is open costs more than the look-up itself."""
+
+_STATES_META: Final = "index-states"
+_STATE_MARK: Final = select(schema.meta.c.value).where(schema.meta.c.name == bindparam("of_name"))
 
 
 def check_tokens(stated_epoch: int, add: Sequence[bytes], withdraw: Sequence[bytes], epoch: int) -> None:
@@ -92,14 +106,15 @@ def _keep_count(connection: Connection, member_id: int, epoch: int, held: int) -
         connection.execute(insert(counts).values(member_id=member_id, epoch=epoch, pointers=held))
 
 
-def look_up(connection: Connection, epoch: int, tokens: Sequence[bytes]) -> dict[int, set[bytes]]:
-    """Members that registered any of the tokens, by their row id, with the tokens that each registered."""
-    pointers = schema.pointers
-    found: dict[int, set[bytes]] = {}
-    for part in chunks(tokens):
-        query = select(pointers.c.member_id, pointers.c.token)
-        for member_id, token in connection.execute(query.where(pointers.c.epoch == epoch, pointers.c.token.in_(part))):
-            found.setdefault(member_id, set()).add(token)
+def look_up(connection: Connection, epoch: int, tokens: Sequence[bytes]) -> dict[str, set[bytes]]:
+    """Members that registered any of the tokens, by ORI, with the tokens that each registered."""
+    found: dict[str, set[bytes]] = {}
+    for start in range(0, len(tokens), limits.CHECK_TOKENS):
+        part = tokens[start : start + limits.CHECK_TOKENS]
+        filled = [*part, *[part[0]] * (limits.CHECK_TOKENS - len(part))]
+        values = dict(zip(_PLACES, filled, strict=True))
+        for ori, token in connection.execute(_LOOK_UP, {"of_epoch": epoch, **values}):
+            found.setdefault(ori, set()).add(token)
     return found
 
 
@@ -168,6 +183,9 @@ def set_agreed(connection: Connection, member_id: int, epoch: int, now_ms: int) 
     """Record that a member's complete index agreed just now."""
     states = schema.index_states
     values = {"epoch": epoch, "agreed_at_ms": now_ms}
+    before = connection.execute(select(states).where(states.c.member_id == member_id)).first()
+    if before is None or before.epoch != epoch or before.agreed_at_ms <= now_ms - limits.INDEX_CURRENT_MS:
+        _mark_states(connection)
     changed = connection.execute(update(states).where(states.c.member_id == member_id).values(values))
     if changed.rowcount == 0:
         connection.execute(insert(states).values(member_id=member_id, **values))
@@ -175,7 +193,19 @@ def set_agreed(connection: Connection, member_id: int, epoch: int, now_ms: int) 
 
 def clear_agreed(connection: Connection, member_id: int) -> None:
     """Record that a member's index does not agree."""
-    connection.execute(delete(schema.index_states).where(schema.index_states.c.member_id == member_id))
+    states = schema.index_states
+    if connection.execute(delete(states).where(states.c.member_id == member_id)).rowcount:
+        _mark_states(connection)
+
+
+def state_mark(connection: Connection) -> str:
+    """Changes whenever a member's index has become current, or no longer agrees; not when its time runs out."""
+    return connection.scalar(_STATE_MARK, {"of_name": _STATES_META}) or ""
+
+
+def _mark_states(connection: Connection) -> None:
+    """Random, not counted: a number that was rolled back would come again and mean something else."""
+    put_meta(connection, _STATES_META, os.urandom(8).hex())
 
 
 def current_oris(connection: Connection, epoch: int, now_ms: int) -> frozenset[str]:
@@ -187,6 +217,15 @@ def current_oris(connection: Connection, epoch: int, now_ms: int) -> frozenset[s
         .where(states.c.epoch == epoch, states.c.agreed_at_ms > now_ms - limits.INDEX_CURRENT_MS)
     )
     return frozenset(connection.scalars(query))
+
+
+def current_until_ms(connection: Connection, epoch: int, now_ms: int) -> int:
+    """When the first of those that are current is no longer, unless its index agrees again until then."""
+    states = schema.index_states
+    first = select(func.min(states.c.agreed_at_ms)).where(
+        states.c.epoch == epoch, states.c.agreed_at_ms > now_ms - limits.INDEX_CURRENT_MS
+    )
+    return int(connection.scalar(first) or now_ms) + limits.INDEX_CURRENT_MS
 
 
 def stale_oris(connection: Connection, epoch: int, now_ms: int) -> frozenset[str]:

@@ -78,6 +78,9 @@ HOUSEKEEPING_INTERVAL_S: Final = 30.0
 EXPIRED_PER_ROUND_MAX: Final = 500
 """Checks closed in one transaction."""
 
+CHECKS_FORGOTTEN_PER_STEP: Final = 200
+"""Delivered checks forgotten in one transaction: 20 ms, in which others wait."""
+
 DIGESTED_TOKENS_PER_STEP: Final = 50_000
 """Tokens read in one transaction for an index digest: 50 ms, in which other members wait."""
 

@@ -1,7 +1,7 @@
 """Links: which members are attached to this process, and what wakes them.
 
 A link never owns mail. It looks into the mailbox for what it has not sent yet, keeps a bounded number in flight, and
-looks again when it is woken or when something was taken. States of a link:
+looks again when it is woken, or when something was taken that kept it from sending more. States of a link:
 
     opening --hello--> attached --stream ends, superseded, suspended, stopping--> closed
 """
@@ -38,8 +38,10 @@ class Link:
 
     def taken(self, mail_id: int) -> None:
         """A piece of mail is off the link."""
+        stood_still = self.room <= 0
         self.in_flight.pop(mail_id, None)
-        self.woken.set()
+        if stood_still:
+            self.woken.set()
 
     @property
     def room(self) -> int:

@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from waypost.hub import schema
 from waypost.v1 import check_pb2, envelope_pb2, link_pb2
+
+_box: Final = schema.mailbox
+_PIECE: Final = (_box.c.id, _box.c.kind, _box.c.check_id, _box.c.content)
+_PUT: Final = insert(_box)
+_WAITING: Final = (
+    select(*_PIECE)
+    .where(_box.c.ori == bindparam("of_ori"), _box.c.id > bindparam("after_id"))
+    .order_by(_box.c.id)
+    .limit(bindparam("count"))
+)
+_TAKE: Final = (
+    delete(_box).where(_box.c.id == bindparam("mail_id"), _box.c.ori == bindparam("of_ori")).returning(*_PIECE)
+)
 
 
 class MailKind(IntEnum):
@@ -41,14 +55,12 @@ class Mail:
 def put(connection: Connection, ori: str, kind: MailKind, check_id: bytes, content: bytes, expires_at_ms: int) -> None:
     """Leave mail for a member."""
     row = {"ori": ori, "kind": int(kind), "check_id": check_id, "content": content, "expires_at_ms": expires_at_ms}
-    connection.execute(insert(schema.mailbox).values(row))
+    connection.execute(_PUT, row)
 
 
 def waiting(connection: Connection, ori: str, after_id: int, count: int) -> list[Mail]:
     """A member's mail with ids above `after_id`, oldest first."""
-    box = schema.mailbox
-    query = select(box.c.id, box.c.kind, box.c.check_id, box.c.content).where(box.c.ori == ori, box.c.id > after_id)
-    rows = connection.execute(query.order_by(box.c.id).limit(count))
+    rows = connection.execute(_WAITING, {"of_ori": ori, "after_id": after_id, "count": count})
     return [Mail(row.id, MailKind(row.kind), row.check_id, row.content) for row in rows]
 
 
@@ -67,14 +79,8 @@ def full(connection: Connection, ori: str, count_max: int) -> bool:
 
 def take(connection: Connection, ori: str, mail_id: int) -> Mail | None:
     """Delete a piece of the member's mail; what it was, or None when it is gone already."""
-    box = schema.mailbox
-    row = connection.execute(
-        select(box.c.id, box.c.kind, box.c.check_id, box.c.content).where(box.c.id == mail_id, box.c.ori == ori)
-    ).first()
-    if row is None:
-        return None
-    connection.execute(delete(box).where(box.c.id == mail_id))
-    return Mail(row.id, MailKind(row.kind), row.check_id, row.content)
+    row = connection.execute(_TAKE, {"mail_id": mail_id, "of_ori": ori}).first()
+    return None if row is None else Mail(row.id, MailKind(row.kind), row.check_id, row.content)
 
 
 def drop_expired(connection: Connection, now_ms: int) -> None:

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, Verifier, sign
 from waypost.crypto.errors import EnvelopeError
@@ -33,6 +33,7 @@ from waypost.protocol.roster import Roster
 from waypost.v1 import envelope_pb2, roster_pb2
 
 SECRET_BYTES = 16
+_ID_OF = select(schema.members.c.id).where(schema.members.c.ori == bindparam("of_ori"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _member_columns() -> Select[Any]:
 
 def member_id(connection: Connection, ori: str) -> int:
     """A member's row id; Refused when there is none."""
-    found = connection.scalar(select(schema.members.c.id).where(schema.members.c.ori == ori))
+    found = connection.scalar(_ID_OF, {"of_ori": ori})
     if found is None:
         raise Refused("not-a-member", f"{ori} is not a member")
     return int(found)

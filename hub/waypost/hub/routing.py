@@ -20,18 +20,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from waypost.crypto.envelope import SigningKey, Verified, Verifier, countersign
 from waypost.crypto.errors import EnvelopeError
 from waypost.crypto.sealing import PUBLIC_KEY_BYTES
 from waypost.hub import checks, index, mailbox, schema, transparency
 from waypost.hub.audit import Event
+from waypost.hub.coverage import Coverages
 from waypost.hub.database import SeenStore, add_audit
 from waypost.hub.errors import RateExceeded, Refused
 from waypost.hub.limits import CHECKS_OPEN_MAX, CHECKS_PER_DAY, CHECKS_PER_HOUR
 from waypost.hub.mailbox import MailKind
-from waypost.hub.receipts import CheckState, coverage
+from waypost.hub.receipts import CheckState
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError, RosterError
@@ -53,6 +54,16 @@ _SIGNED_BY_THE_PERSON = {
     check_pb2.PURPOSE_SELF: ("a self check", "the officer's own signed request"),
 }
 _HOURS = limits.DAY_MS // limits.HOUR_MS
+_counts = schema.check_counts
+_COUNTED = select(_counts.c.hour, _counts.c.checks).where(
+    _counts.c.asker == bindparam("asker"),
+    _counts.c.purpose == bindparam("purpose"),
+    _counts.c.hour > bindparam("after"),
+)
+_COUNT = text(
+    "INSERT INTO check_counts (asker, purpose, hour, checks) VALUES (:asker, :purpose, :hour, 1) "
+    "ON CONFLICT (asker, purpose, hour) DO UPDATE SET checks = check_counts.checks + 1"
+)
 _DIGEST_BYTES = 32
 _REFERENCE_CHARS_MAX = 100
 _STAFF_CHARS_MAX = 64
@@ -141,7 +152,7 @@ def _check_purpose(content: check_pb2.CheckRequest, asker: Member) -> None:
 
 
 def accept_check(
-    connection: Connection, check: IncomingCheck, *, roster: Roster, key: SigningKey, now_ms: int
+    connection: Connection, check: IncomingCheck, *, roster: Roster, coverages: Coverages, key: SigningKey, now_ms: int
 ) -> tuple[envelope_pb2.Envelope, frozenset[str]]:
     """Accept and route a check in one transaction: its receipt, and the members that have mail now."""
     asker = check.content.header.sender
@@ -149,20 +160,20 @@ def accept_check(
     if held is not None:
         if (held.asker, held.request_digest) != (asker, check.digest):
             raise Refused("replayed", "another check was made under this id")
-        return checks.logged_receipt(connection, held, key, now_ms), frozenset()
+        parts = checks.responses_of(connection, held.check_id)
+        return checks.logged_receipt(connection, held, parts, key, now_ms), frozenset()
     if not _first_time(connection, check):
         raise Refused("replayed", "this check was made and delivered before")
     _require_room(connection, asker)
     _count(connection, asker, check.content.purpose, now_ms)  # rule 4; a refusal takes the counting back with it
     matches = _matches(connection, check, roster)
-    stale = index.stale_oris(connection, roster.epoch, now_ms)
     state = CheckState(
         check_id=check.check_id,
         asker=asker,
         request_digest=check.digest,
         accepted_at_ms=now_ms,
         roster_version=roster.version,
-        coverage=coverage(roster, asker, stale).SerializeToString(),
+        coverage=coverages.of(connection, roster, asker, now_ms).SerializeToString(),
         sequence=1,
     )
     expires_at_ms = check.content.header.expires_at_ms
@@ -176,22 +187,14 @@ def accept_check(
     detail = f"{check.digest.hex()} matched {len(matches)}"
     add_audit(connection, now_ms, Event.CHECK_ACCEPTED, asker, detail)
     transparency.append(connection, log_pb2.LOG_KIND_CHECK, check.digest, now_ms)
-    receipt = checks.mail_receipt(connection, state, key, now_ms)
+    receipt = checks.mail_receipt(connection, state, checks.pending_parts(matches), key, now_ms)
     return receipt, frozenset({asker, *matches})
 
 
 def _matches(connection: Connection, check: IncomingCheck, roster: Roster) -> dict[str, set[bytes]]:
     found = index.look_up(connection, roster.epoch, [opening.token for opening in check.openings])
-    if not found:
-        return {}
-    query = select(schema.members.c.id, schema.members.c.ori).where(schema.members.c.id.in_(found))
-    oris = {row.id: row.ori for row in connection.execute(query)}
     asker = check.content.header.sender
-    return {
-        oris[member_id]: tokens
-        for member_id, tokens in found.items()
-        if oris[member_id] != asker and _takes_part(roster, oris[member_id])
-    }
+    return {ori: tokens for ori, tokens in found.items() if ori != asker and _takes_part(roster, ori)}
 
 
 def _takes_part(roster: Roster, ori: str) -> bool:
@@ -201,19 +204,18 @@ def _takes_part(roster: Roster, ori: str) -> bool:
 
 def _count(connection: Connection, asker: str, purpose: int, now_ms: int) -> None:
     """Rule 4: count the check in its hour."""
-    table = schema.check_counts
-    hour = now_ms // limits.HOUR_MS
-    connection.execute(delete(table).where(table.c.hour <= hour - _HOURS))
-    query = select(table.c.hour, table.c.checks).where(table.c.asker == asker, table.c.purpose == purpose)
-    used = {row.hour: row.checks for row in connection.execute(query)}
+    hour, of = now_ms // limits.HOUR_MS, {"asker": asker, "purpose": purpose}
+    rows = connection.execute(_COUNTED, {**of, "after": hour - _HOURS})
+    used = {row.hour: row.checks for row in rows}
     word = _PURPOSE_WORDS[check_pb2.Purpose.ValueType(purpose)]
     _require_rate(asker, word, used.get(hour, 0), CHECKS_PER_HOUR[word], "hour")
     _require_rate(asker, word, sum(used.values()), CHECKS_PER_DAY[word], "day")
-    if hour in used:
-        here = (table.c.asker == asker, table.c.purpose == purpose, table.c.hour == hour)
-        connection.execute(update(table).where(*here).values(checks=used[hour] + 1))
-    else:
-        connection.execute(insert(table).values(asker=asker, purpose=purpose, hour=hour, checks=1))
+    connection.execute(_COUNT, {**of, "hour": hour})
+
+
+def forget_counts(connection: Connection, now_ms: int) -> None:
+    """Forget how many checks were asked in hours that no limit looks at any more."""
+    connection.execute(delete(_counts).where(_counts.c.hour <= now_ms // limits.HOUR_MS - _HOURS))
 
 
 def _require_rate(asker: str, word: str, used: int, allowed: int, span: str) -> None:

@@ -28,6 +28,7 @@ from waypost.crypto.split_oprf import HalfKey, evaluate_half
 from waypost.hub import index, log_answers, members, registering, routing, schema, transparency
 from waypost.hub.attachment import Attachment
 from waypost.hub.audit import Event
+from waypost.hub.coverage import Coverages
 from waypost.hub.database import Database, add_audit
 from waypost.hub.day_limits import DayLimitReached, DayLimits
 from waypost.hub.errors import HubError, RateExceeded, Refused, TrusteeUnavailable
@@ -75,6 +76,7 @@ class HubService(HubServiceServicer):
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._coverages = Coverages()
         self._slots = asyncio.Semaphore(EVALUATIONS_AT_WORK_MAX)
 
     async def Attach(  # noqa: N802 - the protocol's name
@@ -157,7 +159,9 @@ class HubService(HubServiceServicer):
             roster = self._hub.roster()
             check = routing.open_check(request.request, request.openings, caller=caller, roster=roster, now_ms=moment)
             receipt, to_wake = await self._hub.database.run(
-                lambda c: routing.accept_check(c, check, roster=roster, key=key, now_ms=moment)
+                lambda c: routing.accept_check(
+                    c, check, roster=roster, coverages=self._coverages, key=key, now_ms=moment
+                )
             )
         except Refused as error:
             refused, reason = hashlib.sha256(request.request.payload).digest(), error.reason

@@ -26,6 +26,7 @@ from waypost.hub.schema import log_queue as queue
 from waypost.protocol.errors import TransparencyError
 from waypost.protocol.transparency import Entry, Kind
 
+_APPEND: Final = insert(queue)
 _NODE: Final = select(nodes.c.hash).where(
     nodes.c.level == bindparam("at_level"), nodes.c.place == bindparam("at_place")
 )
@@ -35,7 +36,7 @@ _NODE: Final = select(nodes.c.hash).where(
 def append(connection: Connection, kind: Kind, digest: bytes, now_ms: int) -> None:
     """Log an event within the transaction that makes it (rule 1). `digest` has 32 bytes."""
     entry = Entry(kind, now_ms, digest)
-    connection.execute(insert(queue), {"kind": entry.kind, "at_ms": entry.at_ms, "digest": entry.digest})
+    connection.execute(_APPEND, {"kind": entry.kind, "at_ms": entry.at_ms, "digest": entry.digest})
 
 
 def waiting(connection: Connection) -> bool:
