@@ -12,6 +12,7 @@ from pathlib import Path
 PASSPHRASE = "synthetic"
 ENVIRONMENT = {**os.environ, "WAYPOST_PASSPHRASE": PASSPHRASE, "GRPC_VERBOSITY": "NONE"}
 START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 60.0
 ADDRESS = "127.0.0.1:"
 
 
@@ -42,7 +43,11 @@ class Process:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     @property
     def processor_s(self) -> float:
@@ -59,6 +64,15 @@ class Process:
     def peak_mib(self) -> float:
         """The most memory that it has held."""
         return self._memory_mib("VmHWM")
+
+    def forget_peak(self) -> None:
+        """Begin `peak_mib` anew."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    @property
+    def open_files(self) -> int:
+        """Files and sockets that it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def _memory_mib(self, name: str) -> float:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()

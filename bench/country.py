@@ -147,27 +147,30 @@ class Country:
         }
         self.fleets = Fleets(settings, os.cpu_count() or 1, self.folder / "clients.log")
         self.fleets.start()
-        self.figures.measured("hub", "memory before the first link", self.parties.hub.resident_bytes / 1e6, "MB")
+        self.figures.measured("hub", "memory before the first link", _mb(self.parties.hub.process.resident_mib), "MB")
 
     def few_links(self) -> None:
         """What needs few links: registrations, and a roster that goes to everybody."""
-        fleets, hub, add = self._fleets, self.parties.hub, self.figures.measured
+        fleets, hub, add = self._fleets, self.parties.hub.process, self.figures.measured
         answers = fleets.all("attach", count=max(1, FEW_LINKS // len(self._fleets.processes)))
         count, failed = attached(answers), merged(answers)["failed"]
         if failed:
-            sys.exit(
-                f"error: the first links failed: {failed}\n{self.parties.hub.home.with_suffix('.log').read_text()}"
-            )
+            sys.exit(f"error: the first links failed: {failed}\n{self.parties.hub.log.read_text()}")
         self.tell(f"{count} links: registrations over gRPC, into the full index")
         for at_once in (1, 8):
-            hub_s = hub.cpu_s
+            hub_s = hub.processor_s
             done = fleets.one("register", batches=8 if SHORT else 240, at_once=min(at_once, count // 2 or 1))
             tokens = done["batches"] * limits.REGISTRATION_BATCH_TOKENS
             add("registration", f"over gRPC, {at_once} at a time", tokens / done["seconds"], "tokens/s")
             self.figures.spread("registration", f"a batch of 512, {at_once} at a time", done["each"])
-            add("registration", f"the hub's processor time, {at_once} at a time", (hub.cpu_s - hub_s) / tokens, "s")
+            add(
+                "registration",
+                f"the hub's processor time, {at_once} at a time",
+                (hub.processor_s - hub_s) / tokens,
+                "s",
+            )
         self.tell("joins, and the roster's way to everybody attached")
-        joins, pushes, before = [], [], hub.resident_bytes
+        joins, pushes, before = [], [], hub.resident_mib
         hub.forget_peak()
         for number in range(2 if SHORT else 3):
             already = sum(answer["rosters"] for answer in fleets.all("rosters"))
@@ -179,7 +182,7 @@ class Country:
             pushes.append(time.perf_counter() - began)
         add("roster", "one join, from call to certificate", statistics.median(joins), "s")
         add("roster", f"until {count} links have the new roster", statistics.median(pushes), "s")
-        add("roster", f"the hub's memory while {count} links get it", (hub.peak_bytes - before) / 1e6, "MB more")
+        add("roster", f"the hub's memory while {count} links get it", _mb(hub.peak_mib - before), "MB more")
         fleets.all("hold_roster", version=self._value("SELECT max(version) FROM rosters"))
 
     def _join(self, ori: str) -> float:
@@ -202,10 +205,10 @@ class Country:
         return seconds
 
     def many_links(self) -> None:
-        fleets, hub, add = self._fleets, self.parties.hub, self.figures.measured
+        fleets, hub, add = self._fleets, self.parties.hub.process, self.figures.measured
         processes = len(fleets.processes)
-        began, hub_s = time.perf_counter(), hub.cpu_s
-        first, base = attached(fleets.all("attach", count=0)), hub.resident_bytes
+        began, hub_s = time.perf_counter(), hub.processor_s
+        first, base = attached(fleets.all("attach", count=0)), hub.resident_mib
         count, reason = first, "all that were wanted"
         while count < self.wanted.links:
             step = min(LINKS_A_STEP, self.wanted.links - count)
@@ -214,7 +217,7 @@ class Country:
             before, count = count, attached(answers)
             memory = _available_bytes()
             speed = (count - before) / max(answer["seconds"] for answer in answers)
-            state = f"hub {hub.resident_bytes / 1e6:,.0f} MB, {hub.open_files:,} files; {memory / 1e9:.1f} GB left"
+            state = f"hub {_mb(hub.resident_mib):,.0f} MB, {hub.open_files:,} files; {memory / 1e9:.1f} GB left"
             self.tell(f"{count:,} links, {speed:,.0f}/s; {state}; failed {failed}")
             if failed and sum(failed.values()) > FAILED_SHARE_MAX * step:
                 reason = f"calls that failed: {failed}"
@@ -230,17 +233,17 @@ class Country:
         seconds, fresh = time.perf_counter() - began, max(1, count - first)
         add("links", "attached at the same time", count, "")
         add("links", "attaching, clients on the same machine", fresh / seconds, "links/s")
-        add("links", "the hub's processor time to attach one", (hub.cpu_s - hub_s) / fresh, "s")
-        add("links", "the hub's memory for one", (hub.resident_bytes - base) / fresh / 1e3, "kB")
-        add("links", "the hub's memory with all", hub.resident_bytes / 1e6, "MB")
+        add("links", "the hub's processor time to attach one", (hub.processor_s - hub_s) / fresh, "s")
+        add("links", "the hub's memory for one", 1e3 * _mb(hub.resident_mib - base) / fresh, "kB")
+        add("links", "the hub's memory with all", _mb(hub.resident_mib), "MB")
         add("links", "the hub's open files", hub.open_files, "")
         self.notes.append(f"Attaching ended at {count:,} links, stopped by {reason}.")
-        hub_s, rest = hub.cpu_s, 2 if SHORT else 30
+        hub_s, rest = hub.processor_s, 2 if SHORT else 30
         time.sleep(rest)
         add(
             "links",
             f"the hub's processor at rest with {count:,} links",
-            100 * (hub.cpu_s - hub_s) / rest,
+            100 * (hub.processor_s - hub_s) / rest,
             "% of a core",
         )
         self.attached = {member for answer in fleets.all("members") for member in answer["members"]}
@@ -293,8 +296,8 @@ class Country:
 
     def _traffic(self, part: str, seconds: float, chosen: dict[str, Any]) -> None:
         self.tell(f"{part}: {seconds:.0f} s")
-        hub, trustee, add = self.parties.hub, self.parties.trustee, self.figures.measured
-        hub_s, trustee_s, pages = hub.cpu_s, trustee.cpu_s, self._pages()
+        hub, trustee, add = self.parties.hub.process, self.parties.trustee.process, self.figures.measured
+        hub_s, trustee_s, pages = hub.processor_s, trustee.processor_s, self._pages()
         done = merged(self._fleets.all("day", seconds=seconds, **chosen))
         checks = max(1, len(done["submit"]))
         rate = checks / done["seconds"]
@@ -307,9 +310,9 @@ class Country:
         self.figures.spread(part, "index comparison", done["digest"])
         self.figures.spread(part, "link anew", done["reconnect"])
         add(part, "answers given", done["answers_given"], "")
-        add(part, "the hub's processor time a check, all that goes with it", (hub.cpu_s - hub_s) / checks, "s")
-        add(part, "the hub's processor", 100 * (hub.cpu_s - hub_s) / done["seconds"], "% of a core")
-        add(part, "the trustee's processor time a check", (trustee.cpu_s - trustee_s) / checks, "s")
+        add(part, "the hub's processor time a check, all that goes with it", (hub.processor_s - hub_s) / checks, "s")
+        add(part, "the hub's processor", 100 * (hub.processor_s - hub_s) / done["seconds"], "% of a core")
+        add(part, "the trustee's processor time a check", (trustee.processor_s - trustee_s) / checks, "s")
         add(part, "database growth a check", (self._pages() - pages) * 4096 / checks / 1e3, "kB")
         add(part, "errors", sum(done["errors"].values()), "")
         if done["errors"]:
@@ -343,6 +346,10 @@ class Country:
         if self.fleets is not None:
             self.fleets.stop()
         self.parties.stop()
+
+
+def _mb(mib: float) -> float:
+    return mib * 2**20 / 1e6
 
 
 def _available_bytes() -> int:
