@@ -10,6 +10,7 @@ ends: no link stays up that does only half of its work.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
@@ -29,6 +30,7 @@ from waypost.hub.limits import (
     MAIL_FETCHED_MAX,
     OUTGOING_FRAMES_MAX,
     RESTART_RETRY_AFTER_MS,
+    ROSTER_SEND_MAX_S,
     SUPERSEDED_RETRY_AFTER_MS,
     SUSPENDED_RETRY_AFTER_MS,
 )
@@ -36,7 +38,7 @@ from waypost.hub.links import Link
 from waypost.hub.posted import Posted
 from waypost.protocol.errors import RosterError
 from waypost.protocol.index_digest import index_digest
-from waypost.v1 import hub_service_pb2, index_pb2, link_pb2
+from waypost.v1 import envelope_pb2, hub_service_pb2, index_pb2, link_pb2
 
 if TYPE_CHECKING:
     from waypost.hub.service import Hub
@@ -69,6 +71,8 @@ class Attachment:
             yield link_pb2.HubFrame(welcome=link_pb2.Welcome(roster_version=hub.roster().version, mail_waiting=waiting))
             while (frame := await link.outgoing.get()) is not None:
                 yield frame
+                if frame.HasField("roster"):
+                    link.roster_sent.set()
         finally:
             hub.links.close(link)
             for task in tasks:
@@ -176,13 +180,32 @@ class Attachment:
                     break
 
     async def _send_roster(self) -> None:
-        """Push a newer roster; a member that it, or the operator since, has suspended is cut off."""
-        link, registrar = self._link, self._hub.registrar
+        """Push a newer roster, before any mail; a member that it, or the operator since, has suspended is cut off.
+
+        Few links at a time: the others wait without a copy of it in memory, and get the newest when it is their turn.
+        """
+        link, hub = self._link, self._hub
+        hub.roster().active_member(link.ori)
+        if self._newer() is None:
+            return
+        async with hub.links.roster_turns:
+            newer = self._newer()
+            if newer is not None:
+                link.roster_version, envelope = newer
+                link.roster_sent.clear()
+                await link.outgoing.put(link_pb2.HubFrame(roster=envelope))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ROSTER_SEND_MAX_S):
+                        await link.roster_sent.wait()
+        hub.roster().active_member(link.ori)
+
+    def _newer(self) -> tuple[int, envelope_pb2.Envelope] | None:
+        """The version and the envelope of a roster that this link was not sent yet."""
+        registrar = self._hub.registrar
         roster, envelope = registrar.roster, registrar.envelope
-        if roster is not None and envelope is not None and roster.version > link.roster_version:
-            link.roster_version = roster.version
-            await link.outgoing.put(link_pb2.HubFrame(roster=envelope))
-        self._hub.roster().active_member(link.ori)
+        if roster is None or envelope is None or roster.version <= self._link.roster_version:
+            return None
+        return roster.version, envelope
 
     async def _audit(self, event: Event, detail: str) -> None:
         ori = self._link.ori

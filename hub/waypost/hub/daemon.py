@@ -113,7 +113,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
         callers=ThreadPoolExecutor(cores, "callers"),
         cores=ThreadPoolExecutor(cores, "cores"),
     )
-    registrar.on_publish(lambda: hub.links.wake([each.ori for each in hub.links.all()]))
+    registrar.on_publish(hub.tell_links)
     probe = health.aio.HealthServicer()
     link_server, link_address = await _serve_links(hub, settings, probe)
     enrol_server, enrol_address = await _serve_enrolment(hub, home, keystore, settings, probe)

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from waypost.hub.limits import MAIL_IN_FLIGHT_BYTES_MAX, MAIL_IN_FLIGHT_MAX
+from waypost.hub.limits import MAIL_IN_FLIGHT_BYTES_MAX, MAIL_IN_FLIGHT_MAX, ROSTERS_ON_THEIR_WAY_MAX
 from waypost.v1 import link_pb2
 
 
@@ -26,6 +26,7 @@ class Link:
     in_flight: dict[int, int] = field(default_factory=dict)
     last_sent_id: int = 0
     roster_version: int = 0
+    roster_sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
         """Look into the mailbox."""
@@ -64,10 +65,11 @@ class Link:
 
 
 class Links:
-    """All links of this process, one per member."""
+    """All links of this process, one per member. `roster_turns` are taken by those that are being sent a new roster."""
 
-    def __init__(self) -> None:
+    def __init__(self, rosters_max: int = ROSTERS_ON_THEIR_WAY_MAX) -> None:
         self._links: dict[str, Link] = {}
+        self.roster_turns = asyncio.Semaphore(rosters_max)
 
     def open(self, link: Link) -> Link | None:
         """Take up a link; the older one of the same member that it supersedes, if any."""

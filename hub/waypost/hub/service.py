@@ -32,7 +32,7 @@ from waypost.hub.coverage import Coverages
 from waypost.hub.database import Database, add_audit
 from waypost.hub.day_limits import DayLimitReached, DayLimits
 from waypost.hub.errors import HubError, RateExceeded, Refused, TrusteeUnavailable
-from waypost.hub.limits import EVALUATIONS_AT_WORK_MAX
+from waypost.hub.limits import EVALUATIONS_AT_WORK_MAX, SUSPENDED_RETRY_AFTER_MS
 from waypost.hub.links import Links
 from waypost.hub.posted import Posted
 from waypost.hub.registrar import Registrar
@@ -69,6 +69,16 @@ class Hub:
         if roster is None or roster.expired(now_ms()):
             raise Refused("no-roster", "the hub has no valid roster yet", hint="try again in a minute")
         return roster
+
+    def tell_links(self) -> None:
+        """There is a new roster, or a suspension: cut suspended members off at once, and wake the others."""
+        roster = self.registrar.in_force
+        for link in self.links.all():
+            member = None if roster is None else roster.member(link.ori)
+            if member is None or not member.active:
+                link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
+            else:
+                link.wake()
 
 
 class HubService(HubServiceServicer):
