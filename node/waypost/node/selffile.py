@@ -7,8 +7,10 @@
 4. The accounting of disclosures: each decision about him in an answer, with who asked, when, for what purpose, under
    which authorization and policies, and which versions went out. Decisions that disclosed nothing are in it, too, and
    so are answers that never left.
+5. Of each change of a record: who was told, and whether that is acknowledged. Of an expunged record only the fact is
+   left: its key, when and under which order it was erased, and who has confirmed to have erased it, too.
 
-The same facts make the JSON and the PDF. No network, no clock: the day is given.
+The same facts make the JSON and the PDF (selffile_pages.py). No network, no clock: the day is given.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from waypost.node.documents import Block, Document, Heading, Rows, Text
 from waypost.node.fairness import Withheld
 from waypost.node.policy import Asker
 from waypost.node.records import ConductRecord, Employment, Officer
 from waypost.node.ruling import Ruling
 from waypost.node.store import Disclosure, Store
+from waypost.node.store.notices import DELIVERED
 
 _VERDICTS = {
     "disclose": "disclosed",
@@ -67,14 +69,15 @@ def _names_record_of(store: Store, entry: Disclosure, officer_ids: Collection[in
 
 
 def self_file(store: Store, officer: Officer, custodian: Custodian, ruling: Ruling, asker: Asker) -> dict[str, Any]:
-    """Everything, as plain facts (rules 1 to 4). `asker` is the custodian itself, for the purpose `self`."""
+    """Everything, as plain facts (rules 1 to 5). `asker` is the custodian itself, for the purpose `self`."""
     shown, kept = [], []
+    told = _told_of_changes(store, custodian)
     for record in officer.conduct:
         forbidden = ruling.kept_back(asker, record)
         if forbidden:
             kept.append({"kind": str(record.kind), "policies": list(forbidden)})
         else:
-            shown.append(_record(store, record, ruling))
+            shown.append({**_record(store, record, ruling), "told": told.get(record.record_key, [])})
     person = officer.person
     return {
         "written_on": ruling.today.isoformat(),
@@ -92,8 +95,34 @@ def self_file(store: Store, officer: Officer, custodian: Custodian, ruling: Ruli
         "employment": [_employment(entry) for entry in officer.employment],
         "records": shown,
         "records_kept_back": kept,
+        "records_expunged": [
+            {
+                "record_key": each.record_key,
+                "at": _moment(each.at_ms),
+                "cause": each.cause,
+                "reference": each.reference,
+                "told": told.get(each.record_key, []),
+            }
+            for each in store.changes.expungements()
+            if store.conduct.owner_of(each.record_key) in store.merges.group(officer.id)
+        ],
         "disclosures": accounting(store, officer.id, custodian),
     }
+
+
+def _told_of_changes(store: Store, custodian: Custodian) -> dict[str, list[dict[str, Any]]]:
+    """Rule 5: by record_key."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for notice in store.notices.owed():
+        entry = {
+            "member": notice.recipient,
+            "member_name": custodian.members.get(notice.recipient, ""),
+            "changes": list(notice.changes),
+            "changed_at": _moment(notice.changed_at_ms),
+            "acknowledged": notice.state == DELIVERED,
+        }
+        found.setdefault(notice.record_key, []).append(entry)
+    return found
 
 
 def _employment(entry: Employment) -> dict[str, Any]:
@@ -168,139 +197,6 @@ def _disclosure(entry: Disclosure, custodian: Custodian, *, arrived: bool) -> di
         "policies": list(entry.policies),
         "check": entry.check_id.hex(),
     }
-
-
-def document(facts: dict[str, Any], custodian: Custodian) -> Document:
-    """The facts as a document in plain words."""
-    name = facts["person"]["names"][0]
-    blocks: list[Block] = [
-        Text(
-            f"This is what {custodian.name} ({custodian.ori}) holds about you in Waypost, as of {facts['written_on']}, "
-            "and who has been told about it. You may answer to any record with a statement, which goes out with it "
-            "from then on, and you may dispute it; ask the agency how."
-        ),
-        Heading("You"),
-        Rows((), tuple(_person_rows(facts["person"]))),
-        Heading("Your employment"),
-        *_employments(facts["employment"], custodian),
-        Heading("Your records"),
-        *(block for record in facts["records"] for block in _record_blocks(record)),
-        *_kept_back(facts),
-        Heading("Who has been told"),
-        *_told(facts["disclosures"], custodian),
-    ]
-    title = f"Your file: {name['given']} {name['family']}, officer {facts['officer_key']}"
-    return Document(title, f"{custodian.name}, {facts['written_on']}", tuple(blocks))
-
-
-def _person_rows(person: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = [
-        (
-            f"{name['kind']} name",
-            " ".join(filter(None, (name["given"], name["middle"], name["family"], name["suffix"]))),
-        )
-        for name in person["names"]
-    ]
-    rows.append(("date of birth", person["date_of_birth"] or "not recorded"))
-    if person["ssn_last4"]:
-        rows.append(("social security number", f"ends in {person['ssn_last4']}"))
-    kinds = {"cert": "certification", "officer-id": "officer number"}
-    rows += [(kinds.get(i["kind"], i["kind"]), f"{i['issuer']} {i['value']}") for i in person["identifiers"]]
-    return rows
-
-
-def _employments(entries: list[dict[str, Any]], custodian: Custodian) -> list[Block]:
-    if not entries:
-        return [Text("None is recorded.")]
-    rows = []
-    for entry in entries:
-        how = entry["separation_kind"].replace("_", " ")
-        how += ", under investigation" if entry["under_investigation"] else ""
-        until = entry["separated_on"] or ("" if how else "present")
-        rows.append((custodian.named(entry["ori"]), entry["rank"], entry["hired_on"], until, how))
-    return [Rows(("agency", "rank", "from", "to", "how it ended"), tuple(rows))]
-
-
-def _record_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = [
-        ("what happened", record["summary"]),
-        ("on", record["occurred_on"]),
-        ("in effect from", record["effective_on"]),
-        ("force", record["force_type"].replace("_", " ")),
-        ("outcome", record["outcome"].replace("_", " ")),
-        ("amount", f"${record['amount_cents'] / 100:,.2f}" if record["amount_cents"] else ""),
-        ("kept by", record["authority"]),
-        ("you had notice on", record["notice_on"]),
-        ("hearing", record["hearing"].replace("_", " ")),
-        ("decided", " by ".join(filter(None, (record["decided_on"], record["decided_by"])))),
-        ("appeal", record["appeal"]),
-        ("final on", record["final_on"]),
-        ("you were told that it will be shared on", record["told_on"]),
-        ("state of the record", record["status"]),
-    ]
-    return [(name, value) for name, value in rows if value]
-
-
-def _record_blocks(record: dict[str, Any]) -> list[Block]:
-    rows = _record_rows(record)
-    blocks: list[Block] = [
-        Heading(
-            f"{record['kind'].replace('_', ' ').capitalize()}: {record['record_key']}, version {record['version']}", 2
-        ),
-        Rows((), tuple(rows)),
-    ]
-    for earlier in reversed(record["earlier_versions"]):
-        before = dict(_record_rows(earlier))
-        changed = [name for name in dict.fromkeys([*dict(rows), *before]) if before.get(name) != dict(rows).get(name)]
-        if not changed:
-            continue
-        blocks.append(Text(f"Version {earlier['version']} said otherwise than version {record['version']}:"))
-        blocks.append(Rows((), tuple((name, before.get(name, "not recorded")) for name in changed)))
-    if record["changes"]:
-        events = ((each["at"][:10], each["change"].replace("_", " "), each["reason"]) for each in record["changes"])
-        blocks += [Text("What was done to it:"), Rows((), tuple(events))]
-    if record["statement"]:
-        blocks.append(Text(f"Your statement of {record['statement']['given_on']}:\n{record['statement']['text']}"))
-    if record["dispute"]:
-        late = " It is overdue." if record["dispute"]["overdue"] else ""
-        opened, due = record["dispute"]["opened_on"], record["dispute"]["due_on"]
-        blocks.append(Text(f"You dispute it since {opened}; the agency has until {due} to resolve that.{late}"))
-    if record["others_may_have_it"]:
-        blocks.append(Text("Other agencies may have this record when they ask for a lawful purpose."))
-    else:
-        blocks.append(Text("No other agency gets this record: " + "; ".join(record["missing"]) + "."))
-    return blocks
-
-
-def _kept_back(facts: dict[str, Any]) -> list[Block]:
-    if not facts["records"] and not facts["records_kept_back"]:
-        return [Text("There are none.")]
-    return [
-        Text(
-            f"One more record ({entry['kind'].replace('_', ' ')}) is held that the agency does not release to you, "
-            f"under its policy {', '.join(entry['policies'])}."
-        )
-        for entry in facts["records_kept_back"]
-    ]
-
-
-def _told(entries: list[dict[str, Any]], custodian: Custodian) -> list[Block]:
-    if not entries:
-        return [Text("Nobody has asked about you since the agency joined.")]
-    rows = tuple(
-        (
-            entry["at"].replace("T", " ").replace("Z", " UTC"),
-            custodian.named(entry["asker"]),
-            f"{entry['purpose']}, by {entry['asked_by']}",
-            entry["verdict"],
-            ", ".join(f"{each['record_key']} v{each['version']}" for each in entry["records"]) or "-",
-        )
-        for entry in entries
-    )
-    return [
-        Text("Every answer that this agency gave about you is written down before it leaves."),
-        Rows(("when", "who asked", "what for", "what was answered", "records"), rows),
-    ]
 
 
 def _moment(at_ms: int) -> str:

@@ -19,7 +19,8 @@ from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 from waypost.node.policy import Asker, PolicyEngine
 from waypost.node.records import Appeal, ConductKind, ConductRecord, FairProcess, Hearing, RecordStatus
 from waypost.node.ruling import Ruling
-from waypost.node.selffile import Custodian, accounting, document, self_file
+from waypost.node.selffile import Custodian, accounting, self_file
+from waypost.node.selffile_pages import document
 from waypost.node.store import DisclosedRecord, Disclosure, Store
 from waypost.protocol import floor
 
@@ -147,6 +148,46 @@ def test_the_file_tells_what_earlier_versions_said_and_what_was_done_and_why_but
         ("state of the record", "active"),
     ) in rows
     assert Text("Version 1 said otherwise than version 3:") in blocks
+
+
+def test_the_file_says_of_each_change_who_was_told_and_whether_that_is_acknowledged(store: Store) -> None:
+    changing.void(store, "FAIR", Why("IA-7", "overturned", 1_790_000_000_000, TODAY))
+    (owed,) = store.notices.owed()
+    store.notices.posted(owed.id, bytes(16), 1_800_000_000_000)
+    for acknowledged in (False, True):
+        facts = _facts(store)
+        record = {entry["record_key"]: entry for entry in facts["records"]}["FAIR"]
+        told = [(each["member"], each["changes"], each["acknowledged"]) for each in record["told"]]
+        assert told == [("CA9900100", ["voided"], acknowledged)]
+        assert ("acknowledged" if acknowledged else "not acknowledged yet") in _cells(facts)
+        store.notices.delivered(bytes(16), "CA9900100")
+
+
+def test_of_an_expunged_record_the_file_tells_that_it_was_erased_and_who_must_erase_it_too(
+    store: Store, tmp_path: Path
+) -> None:
+    changing.expunge(
+        store,
+        "FAIR",
+        cause=changing.CAUSE_ORDER,
+        reference="23-CV-1",
+        staff="IA-7",
+        rejects=tmp_path,
+        now_ms=1_790_000_000_000,
+    )
+    facts = _facts(store)
+    assert "FAIR" not in {entry["record_key"] for entry in facts["records"]}
+    (gone,) = facts["records_expunged"]
+    assert (gone["record_key"], gone["reference"]) == ("FAIR", "23-CV-1")
+    assert [(each["member"], each["changes"]) for each in gone["told"]] == [("CA9900100", ["expunged"])]
+    words = [block.text for block in document(facts, CUSTODIAN).blocks if isinstance(block, Text)]
+    assert any("Record FAIR was erased on 2026-09-21, under the order 23-CV-1" in each for each in words)
+    assert "IA-7" not in json.dumps(facts)
+
+
+def _cells(facts: dict[str, Any]) -> set[str]:
+    blocks = document(facts, CUSTODIAN).blocks
+    return {cell for block in blocks if isinstance(block, Rows) for row in block.rows for cell in row}
 
 
 def test_the_pdf_is_made_of_the_same_facts_and_survives_any_text_that_a_record_can_hold(store: Store) -> None:

@@ -71,7 +71,7 @@ def self_file(
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Write an officer's own file: what the node holds and may release to him, and who has been told about it."""
-    from waypost.node import selffile, settings
+    from waypost.node import selffile, selffile_pages, settings
     from waypost.node.documents import to_pdf
     from waypost.node.errors import CheckError
 
@@ -86,7 +86,7 @@ def self_file(
     if output.suffix == ".json":
         output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     else:
-        output.write_bytes(to_pdf(selffile.document(facts, custodian)))
+        output.write_bytes(to_pdf(selffile_pages.document(facts, custodian)))
     output.chmod(0o600)
     typer.echo(f"Wrote {output}: {len(facts['records'])} records, {len(facts['disclosures'])} entries on who was told.")
 
