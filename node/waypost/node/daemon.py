@@ -176,11 +176,10 @@ class Daemon:
 
 async def serve(home: Path, keys: Keystore, store: Store) -> None:
     """Serve until SIGTERM or SIGINT; prints one line when the link is up for the first time."""
-    lock = ServeLock(home)
-    lock.take()
-    node = Running(home, keys, store)
-    daemon = Daemon(node, lambda: print(f"waypost-node {node.ori} attached", flush=True))  # noqa: T201
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await daemon.run(stop)
+    with ServeLock(home).held():
+        node = Running(home, keys, store)
+        daemon = Daemon(node, lambda: print(f"waypost-node {node.ori} attached", flush=True))  # noqa: T201
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await daemon.run(stop)

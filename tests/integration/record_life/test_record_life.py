@@ -122,6 +122,23 @@ def test_a_notice_to_an_asker_that_is_offline_survives_the_death_of_the_hub_and_
     wait_until(lambda: set(_states(owner)) == {"delivered"}, "not acknowledged")
 
 
+def test_a_notice_that_waits_for_an_offline_asker_survives_a_change_of_its_senders_signing_key(
+    federation: Federation,
+) -> None:
+    owner, asker = federation.nodes[OWNER], federation.nodes[ASKER]
+    check_id = asker.check(PERSON).check.id
+    asker.stop()
+    _do(owner, "records", "correct", "SM-2020-07", "--set", "summary=Held a firearm.", "--reason", "reworded", *BY)
+    wait_until(lambda: "sent" in _states(owner) and owner.status()["outbox"] == 0, "the hub did not take it")
+    owner.stop()
+    _do(owner, "keys", "renew")
+    owner.start()
+    wait_until(lambda: _states(owner)[-1] == "sent" and owner.status()["outbox"] == 0, "it was not signed anew")
+    asker.start()
+    wait_until(lambda: "Held a firearm." in str(_records(asker, check_id)["SM-2020-07"]["now"]), "the notice was lost")
+    wait_until(lambda: set(_states(owner)) == {"delivered"}, "not acknowledged")
+
+
 def test_an_expunged_record_leaves_neither_node_and_the_hub_never_had_it(
     federation: Federation, tmp_path: Path
 ) -> None:

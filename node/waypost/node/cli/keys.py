@@ -32,8 +32,7 @@ def renew(home: HomeOption, passphrase_file: PassphraseOption = None) -> None:
     from waypost.node.serve_lock import ServeLock
 
     keys = settings.open_keys(home, passphrase_file)
-    ServeLock(home).take()
-    with settings.open_store(home, keys) as store:
+    with ServeLock(home).held(), settings.open_store(home, keys) as store:
         roster = change_signing_key(home, keys, store)
         waiting = len(store.checks.in_states(asking.OPEN_STATES))
     typer.echo(f"Roster {roster.version} holds the new signing key. Back the home up: older backups have the old key.")
