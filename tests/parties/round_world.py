@@ -156,10 +156,31 @@ class RoundWorld:
         other = round_pb2.PartialSum.FromString(given.payload).half
         return replace(held, close=close.SerializeToString(), hub_half=half, trustee_half=other)
 
-    def result(self, held: HeldRound, counts: Mapping[str, Sequence[int]]) -> envelope_pb2.Envelope:
+    def result(
+        self, held: HeldRound, counts: Mapping[str, Sequence[int]], declined: Mapping[str, str] = MappingProxyType({})
+    ) -> envelope_pb2.Envelope:
         """The hub's result of a closed round."""
-        parts = [MemberPart(each, Part.ANSWERED if each in counts else Part.ASKED, "") for each in self.cohort(held)]
-        return make_round_result(held, parts, HUB, NOW_MS)
+        parts = [
+            MemberPart(
+                each, Part.ANSWERED if each in counts else Part.DECLINED if each in declined else Part.ASKED, "?"
+            )
+            for each in self.cohort(held)
+        ]
+        return make_round_result(held, parts, declined, HUB, NOW_MS)
+
+    def cosigned(
+        self,
+        result: envelope_pb2.Envelope,
+        hub_half: bytes | None,
+        *declines: envelope_pb2.Envelope,
+        now_ms: int = NOW_MS,
+    ) -> envelope_pb2.Envelope:
+        """The result with the trustee's signature; `Refused` is raised."""
+        return self.desk.cosign_result(result, hub_half or b"", declines, now_ms)
+
+    def decline(self, asked: Round, each: str, reason: str) -> envelope_pb2.Envelope:
+        """What the node of a member posts when its policy forbids counting."""
+        return node_rounds.answer(asked, (), receiver(each, self.roster), declined=reason)
 
     def counts(self, held: HeldRound) -> dict[str, tuple[int, int]]:
         """Every member of the cohort counts alike."""

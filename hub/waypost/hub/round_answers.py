@@ -27,6 +27,7 @@ from waypost.hub.posted import Posted
 from waypost.hub.rounds import HeldRound, Part, RoundState
 from waypost.hub.routing import verify_from_member
 from waypost.protocol import limits, names
+from waypost.protocol.round_declines import refused_by_node, stated_reason
 from waypost.v1 import envelope_pb2, round_pb2
 
 _MEMBERS: Final = round_schema.round_members
@@ -58,10 +59,9 @@ def accept_answer(connection: Connection, envelope: envelope_pb2.Envelope, poste
         raise Refused("answered-before", "this member's part in the round is given")
     _require_open(held, message, posted.now_ms)
     _require_form(message, held)
-    part = Part.DECLINED if message.declined_reason else Part.ANSWERED
-    reason = "".join(char for char in message.declined_reason if char.isprintable())
-    answer = None if part is Part.DECLINED else envelope.SerializeToString()
-    _set(connection, held.round_id, posted.caller, part=part.value, reason=reason, answer_digest=digest, answer=answer)
+    part = Part.DECLINED if stated_reason(message) else Part.ANSWERED
+    answer = {"answer_digest": digest, "answer": envelope.SerializeToString()}
+    _set(connection, held.round_id, posted.caller, part=part.value, reason=stated_reason(message), **answer)
     event = Event.ROUND_DECLINED if part is Part.DECLINED else Event.ROUND_ANSWERED
     add_audit(connection, posted.now_ms, event, posted.caller, held.round_id.hex())
     return ()
@@ -73,7 +73,7 @@ def mail_refused(connection: Connection, mail: Mail, ori: str, reason: str, now_
         return
     part = _part_of(connection, mail.check_id, ori)
     if part is not None and part[0] is Part.ASKED:
-        _set(connection, mail.check_id, ori, part=Part.DECLINED.value, reason=f"refused: {reason}")
+        _set(connection, mail.check_id, ori, part=Part.DECLINED.value, reason=refused_by_node(reason))
         add_audit(connection, now_ms, Event.ROUND_DECLINED, ori, mail.check_id.hex())
 
 
@@ -89,7 +89,7 @@ def _require_form(message: round_pb2.RoundAnswer, held: HeldRound) -> None:
     """Rule 4."""
     vector_bytes = len(message.sealed_vector)
     has_shares = vector_bytes > 0 and message.HasField("seed_share")
-    if has_shares == bool(message.declined_reason) or len(message.declined_reason) > _REASON_CHARS_MAX:
+    if has_shares == bool(stated_reason(message)) or len(message.declined_reason) > _REASON_CHARS_MAX:
         raise Refused("malformed", "an answer has both shares, or a reason for declining")
     seed = message.seed_share
     if has_shares and (

@@ -4,12 +4,13 @@
    cells. Those whose share does not are named, and left out.
 2. The sum is in memory only, and only until the hub's noise is in it; the noise suffices alone.
 3. The close names the participants and commits to the hub's half before the trustee's is known.
+4. A result says of an absent member what the member signed, or one of the hub's own words (round_declines.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
@@ -26,6 +27,7 @@ from waypost.protocol import limits, names
 from waypost.protocol.measures import CATALOGUE_VERSION, measure
 from waypost.protocol.periods import parse_period
 from waypost.protocol.roster import Roster
+from waypost.protocol.round_declines import is_hubs_word, read_decline
 from waypost.protocol.round_results import AbsentMember, make_result, result_payload, totals
 from waypost.protocol.rounds import Round, least_noise_scale_thousandths
 from waypost.v1 import envelope_pb2, round_pb2
@@ -128,9 +130,9 @@ def read_partial_sum(
 
 
 def make_round_result(
-    held: HeldRound, members: Sequence[MemberPart], key: SigningKey, now_ms: int
+    held: HeldRound, members: Sequence[MemberPart], declines: Mapping[str, str], key: SigningKey, now_ms: int
 ) -> envelope_pb2.Envelope:
-    """The result of a round whose halves are both there, signed by the hub."""
+    """The result of a round whose halves are both there, signed by the hub; `declines` are verified reasons."""
     assert held.close is not None and held.hub_half is not None and held.trustee_half is not None  # noqa: S101, PT018
     close = round_pb2.RoundClose.FromString(envelope_pb2.Envelope.FromString(held.close).payload)
     inside = set(close.participants)
@@ -139,7 +141,7 @@ def make_round_result(
         asked,
         epsilon_thousandths=noise.epsilon_thousandths(asked.rho_millionths, limits.ROUND_DELTA_BILLIONTHS),
         participants=close.participants,
-        absent=[AbsentMember(member.ori, _absence(member)) for member in members if member.ori not in inside],
+        absent=[AbsentMember(member.ori, _absence(member, declines)) for member in members if member.ori not in inside],
         noisy=totals(held.hub_half, held.trustee_half),
         closed_at_ms=close.header.issued_at_ms,
     )
@@ -149,5 +151,18 @@ def make_round_result(
     return sign(names.ROUND_RESULT, result_payload(result, header, CATALOGUE_VERSION), key)
 
 
-def _absence(member: MemberPart) -> str:
-    return member.reason if member.part is not Part.ASKED else ""
+def _absence(member: MemberPart, declines: Mapping[str, str]) -> str:
+    """Rule 4."""
+    if member.part is Part.ASKED:
+        return ""
+    return member.reason if is_hubs_word(member.reason) else declines.get(member.ori, "")
+
+
+def read_declines(
+    envelopes: Iterable[envelope_pb2.Envelope], asked: Round, roster: Roster
+) -> Iterator[tuple[str, str, envelope_pb2.Envelope]]:
+    """Member, reason and message of those that verify under the present roster."""
+    for envelope in envelopes:
+        read = read_decline(envelope, asked, roster)
+        if read is not None:
+            yield (*read, envelope)

@@ -158,14 +158,16 @@ class RoundKeeper:
     async def sign(self, held: HeldRound) -> None:
         """closed: the result, signed by the hub."""
         members = await self._store(lambda c: rounds.members(c, held.round_id))
-        result = round_closing.make_round_result(held, members, self._hub.key, _now_ms())
+        declines = {ori: reason for ori, reason, _ in await self._declines(held)}
+        result = round_closing.make_round_result(held, members, declines, self._hub.key, _now_ms())
         content = result.SerializeToString()
         await self._store(lambda c: rounds.move(c, held, RoundState.SIGNING, _now_ms(), result=content))
 
     async def finish(self, held: HeldRound) -> None:
         """signing: the trustee's signature, and the end of the shares."""
         own, roots = parse_envelope(held.result or b""), self._roots()
-        signed = await self._trustee.cosign_result(own, held.hub_half or b"")
+        declines = [message for _, _, message in await self._declines(held)]
+        signed = await self._trustee.cosign_result(own, held.hub_half or b"", declines)
         if signed.payload != own.payload:
             raise Refused("altered", "the trustee signed another result than the one made")
         open_result(signed, hub_key=roots[0], trustee_key=roots[1])
@@ -188,6 +190,15 @@ class RoundKeeper:
     async def _seed_shares(self, round_id: bytes, oris: list[str]) -> AsyncIterator[list[envelope_pb2.Envelope]]:
         async for answers in self._answers(round_id, oris):
             yield [round_pb2.RoundAnswer.FromString(answer.payload).seed_share for answer in answers]
+
+    async def _declines(self, held: HeldRound) -> list[tuple[str, str, envelope_pb2.Envelope]]:
+        """Those who declined: member, reason and signed message."""
+        roster = self._hub.registrar.roster
+        if roster is None:
+            raise TrusteeUnavailable("the hub has no roster yet")
+        declined = [m.ori for m in await self._store(lambda c: rounds.members(c, held.round_id, Part.DECLINED))]
+        messages = [each async for part in self._answers(held.round_id, declined) for each in part]
+        return await self._compute(lambda: list(round_closing.read_declines(messages, held.asked, roster)))
 
     async def _compute(self, work: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._hub.callers, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING
 
 from grpc import aio
@@ -64,9 +64,11 @@ class RoundLink:
             raise Refused("malformed", "the trustee gave neither a half nor a reason")
         return response.partial_sum
 
-    async def cosign_result(self, envelope: envelope_pb2.Envelope, hub_half: bytes) -> envelope_pb2.Envelope:
+    async def cosign_result(
+        self, envelope: envelope_pb2.Envelope, hub_half: bytes, declines: Iterable[envelope_pb2.Envelope]
+    ) -> envelope_pb2.Envelope:
         """The result with the trustee's signature."""
-        message = round_service_pb2.CosignResultRequest(result=envelope, hub_half=hub_half)
+        message = round_service_pb2.CosignResultRequest(result=envelope, hub_half=hub_half, declines=declines)
         try:
             response = await self._stub().CosignResult(message, timeout=TRUSTEE_TIMEOUT_S)
         except aio.AioRpcError as error:

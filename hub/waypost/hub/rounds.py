@@ -30,6 +30,7 @@ from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.mailbox import MailKind
 from waypost.hub.round_results import DONE
+from waypost.protocol.round_declines import NOT_AGREED
 from waypost.protocol.rounds import Round, parse_round
 from waypost.v1 import envelope_pb2, log_pb2
 
@@ -216,7 +217,7 @@ def leave_out(connection: Connection, held: HeldRound, oris: Collection[str], no
     if not move(connection, held, RoundState.OPEN, now_ms, close=None, hub_half=None, closes_at_ms=now_ms):
         return
     here = (_MEMBERS.c.round_id == held.round_id, _MEMBERS.c.ori.in_(oris))
-    connection.execute(update(_MEMBERS).where(*here).values(part=Part.OUT.value, reason="not-agreed", answer=None))
+    connection.execute(update(_MEMBERS).where(*here).values(part=Part.OUT.value, reason=NOT_AGREED, answer=None))
     add_audit(connection, now_ms, Event.ROUND_LEFT_OUT, held.round_id.hex(), " ".join(sorted(oris))[:500])
 
 

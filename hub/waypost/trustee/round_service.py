@@ -93,7 +93,10 @@ class RoundService(RoundServiceServicer):
     ) -> round_service_pb2.CosignResultResponse:
         """Recompute, sign."""
         await self._calls.require_hub(context)
+        declines = list(request.declines)
+        if len(declines) > MEMBERS_MAX:
+            await abort(context, Refused("oversized", "more members declined than the protocol allows"))
         signed = await self._calls.decide(
-            context, lambda: self._desk.cosign_result(request.result, request.hub_half, now_ms())
+            context, lambda: self._desk.cosign_result(request.result, request.hub_half, declines, now_ms())
         )
         return round_service_pb2.CosignResultResponse(result=signed)

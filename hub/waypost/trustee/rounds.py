@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -215,7 +215,9 @@ class RoundDesk:
         )
         return sign(names.ROUND_PARTIAL_SUM, message.SerializeToString(), self._key)
 
-    def cosign_result(self, envelope: envelope_pb2.Envelope, hub_half: bytes, now_ms: int) -> envelope_pb2.Envelope:
+    def cosign_result(
+        self, envelope: envelope_pb2.Envelope, hub_half: bytes, declines: Iterable[envelope_pb2.Envelope], now_ms: int
+    ) -> envelope_pb2.Envelope:
         """The result with our signature as well (rule 5)."""
         with audited(self._store, Event.ROUND_RESULT_REFUSED, envelope, now_ms), self._store.transaction():
             verify_signatures(envelope, (self._hub_key,), required=1, expected_type=names.ROUND_RESULT)
@@ -224,7 +226,7 @@ class RoundDesk:
                 return with_ours(envelope, self._hub_key, self._key)
             if held.state is not RoundState.CLOSED:
                 raise Refused("closed-before", "the round is not closed, or another result was signed")
-            require_result(envelope.payload, hub_half, held)
+            require_result(envelope.payload, hub_half, held, declines, self._roster())
             self._store.rounds.put(replace(held, state=RoundState.RELEASED, result=envelope.payload))
             self._store.audit(now_ms, Event.ROUND_RELEASED, held.round_id.hex(), f"{held.measure} {held.period}")
         return with_ours(envelope, self._hub_key, self._key)

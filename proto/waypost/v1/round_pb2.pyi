@@ -321,9 +321,9 @@ class Absence(_message.Message):
     ori: _builtins.str
     """Whose."""
     reason: _builtins.str
-    """Empty when it did not answer in time (offline, most often); otherwise its reason, or "not-agreed" when the two
-    parties did not agree on its share. It is the hub's word: the trustee, who never sees a member decline, verifies that
-    the absent are the whole rest of the cohort, and not why.
+    """Empty when it did not answer in time (offline, most often); "not-agreed" when the two parties did not agree on its
+    share; "refused: WORD" when its node refused the round, WORD an audit word of a-z and "-". These are the hub's word.
+    Any other reason is the member's own: the trustee signs it only with the member's signed RoundAnswer before it.
     """
     def __init__(
         self,

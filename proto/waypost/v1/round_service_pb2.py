@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from waypost.v1 import envelope_pb2 as waypost_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ewaypost/v1/round_service.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\"\'\n\x13PrepareRoundRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x0c\"2\n\x14PrepareRoundResponse\x12\x1a\n\x12sealing_public_key\x18\x01 \x01(\x0c\">\n\x17\x43ountersignRoundRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"?\n\x18\x43ountersignRoundResponse\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"c\n\x11\x43loseRoundRequest\x12#\n\x05\x63lose\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12)\n\x0bseed_shares\x18\x02 \x03(\x0b\x32\x14.waypost.v1.Envelope\"]\n\x12\x43loseRoundResponse\x12)\n\x0bpartial_sum\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12\x1c\n\x14refused_participants\x18\x02 \x03(\t\"M\n\x13\x43osignResultRequest\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12\x10\n\x08hub_half\x18\x02 \x01(\x0c\"<\n\x14\x43osignResultResponse\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope2\xe2\x02\n\x0cRoundService\x12Q\n\x0cPrepareRound\x12\x1f.waypost.v1.PrepareRoundRequest\x1a .waypost.v1.PrepareRoundResponse\x12]\n\x10\x43ountersignRound\x12#.waypost.v1.CountersignRoundRequest\x1a$.waypost.v1.CountersignRoundResponse\x12M\n\nCloseRound\x12\x1d.waypost.v1.CloseRoundRequest\x1a\x1e.waypost.v1.CloseRoundResponse(\x01\x12Q\n\x0c\x43osignResult\x12\x1f.waypost.v1.CosignResultRequest\x1a .waypost.v1.CosignResultResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ewaypost/v1/round_service.proto\x12\nwaypost.v1\x1a\x19waypost/v1/envelope.proto\"\'\n\x13PrepareRoundRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x0c\"2\n\x14PrepareRoundResponse\x12\x1a\n\x12sealing_public_key\x18\x01 \x01(\x0c\">\n\x17\x43ountersignRoundRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"?\n\x18\x43ountersignRoundResponse\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\"c\n\x11\x43loseRoundRequest\x12#\n\x05\x63lose\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12)\n\x0bseed_shares\x18\x02 \x03(\x0b\x32\x14.waypost.v1.Envelope\"]\n\x12\x43loseRoundResponse\x12)\n\x0bpartial_sum\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12\x1c\n\x14refused_participants\x18\x02 \x03(\t\"u\n\x13\x43osignResultRequest\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope\x12\x10\n\x08hub_half\x18\x02 \x01(\x0c\x12&\n\x08\x64\x65\x63lines\x18\x03 \x03(\x0b\x32\x14.waypost.v1.Envelope\"<\n\x14\x43osignResultResponse\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.waypost.v1.Envelope2\xe2\x02\n\x0cRoundService\x12Q\n\x0cPrepareRound\x12\x1f.waypost.v1.PrepareRoundRequest\x1a .waypost.v1.PrepareRoundResponse\x12]\n\x10\x43ountersignRound\x12#.waypost.v1.CountersignRoundRequest\x1a$.waypost.v1.CountersignRoundResponse\x12M\n\nCloseRound\x12\x1d.waypost.v1.CloseRoundRequest\x1a\x1e.waypost.v1.CloseRoundResponse(\x01\x12Q\n\x0c\x43osignResult\x12\x1f.waypost.v1.CosignResultRequest\x1a .waypost.v1.CosignResultResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,9 +45,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLOSEROUNDRESPONSE']._serialized_start=396
   _globals['_CLOSEROUNDRESPONSE']._serialized_end=489
   _globals['_COSIGNRESULTREQUEST']._serialized_start=491
-  _globals['_COSIGNRESULTREQUEST']._serialized_end=568
-  _globals['_COSIGNRESULTRESPONSE']._serialized_start=570
-  _globals['_COSIGNRESULTRESPONSE']._serialized_end=630
-  _globals['_ROUNDSERVICE']._serialized_start=633
-  _globals['_ROUNDSERVICE']._serialized_end=987
+  _globals['_COSIGNRESULTREQUEST']._serialized_end=608
+  _globals['_COSIGNRESULTRESPONSE']._serialized_start=610
+  _globals['_COSIGNRESULTRESPONSE']._serialized_end=670
+  _globals['_ROUNDSERVICE']._serialized_start=673
+  _globals['_ROUNDSERVICE']._serialized_end=1027
 # @@protoc_insertion_point(module_scope)

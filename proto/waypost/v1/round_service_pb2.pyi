@@ -179,21 +179,27 @@ class CosignResultRequest(_message.Message):
 
     RESULT_FIELD_NUMBER: _builtins.int
     HUB_HALF_FIELD_NUMBER: _builtins.int
+    DECLINES_FIELD_NUMBER: _builtins.int
     hub_half: _builtins.bytes
     """8 little-endian bytes a cell."""
     @_builtins.property
     def result(self) -> _envelope_pb2.Envelope:
         """RoundResult envelope signed by the hub."""
 
+    @_builtins.property
+    def declines(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]:
+        """RoundAnswer envelopes of absent members that declined: what the result says of them MUST be their own word."""
+
     def __init__(
         self,
         *,
         result: _envelope_pb2.Envelope | None = ...,
         hub_half: _builtins.bytes = ...,
+        declines: _abc.Iterable[_envelope_pb2.Envelope] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hub_half", b"hub_half", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declines", b"declines", "hub_half", b"hub_half", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,6 @@ import pytest
 from tests.parties import release_world as given
 from tests.parties.compliance_world import World
 from tests.parties.round_world import HUB, TRUSTEE, RoundWorld
-from tests.parties.round_world import NOW_MS as ROUND_NOW_MS
 
 from waypost.hub.evidence import Rosters, read_evidence
 from waypost.hub.release import building
@@ -145,7 +144,7 @@ def test_what_a_real_round_signed_is_what_the_release_shows(tmp_path: Path) -> N
     asked = parties.opened("CA")
     counts = parties.counts(asked)
     closed = parties.closed(asked, counts)
-    envelope = parties.desk.cosign_result(parties.result(closed, counts), closed.hub_half or b"", ROUND_NOW_MS)
+    envelope = parties.cosigned(parties.result(closed, counts), closed.hub_half)
     result = open_result(envelope, hub_key=HUB.public, trustee_key=TRUSTEE.public)
     population, officers_of = {"CA": 2000}, dict.fromkeys(counts, 90)
     shown = publish(SignedResult(result, envelope), officers_of=officers_of, population=population)

@@ -22,6 +22,7 @@ from waypost.hub.limits import ROUND_RHO_MILLIONTHS_PER_YEAR
 from waypost.hub.mailbox import Mail, MailKind
 from waypost.hub.posted import Posted
 from waypost.hub.round_asking import Question
+from waypost.hub.round_closing import read_declines
 from waypost.hub.round_results import list_results
 from waypost.hub.round_schema import round_schedules
 from waypost.hub.rounds import HeldRound, Part, RoundState
@@ -29,6 +30,7 @@ from waypost.hub.schema import audit, log_queue
 from waypost.protocol import limits, names
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.periods import Span
+from waypost.protocol.round_declines import is_hubs_word
 from waypost.protocol.round_results import cells_of, totals
 from waypost.v1 import envelope_pb2, round_pb2
 
@@ -338,13 +340,38 @@ def test_a_node_that_refuses_the_round_is_named_with_its_reason(connection: Conn
     assert (member.part, member.reason) == (Part.DECLINED, "refused: wrong-catalogue")
 
 
+def test_attack_a_node_refuses_with_words_that_the_trustee_would_not_sign(
+    connection: Connection, world: RoundWorld
+) -> None:
+    held, ori = opened(connection, world, "CA"), ORIS[0]
+    mail = Mail(1, MailKind.MESSAGE, held.round_id, b"")
+    round_answers.mail_refused(connection, mail, ori, "<b>Ask CA9900001!</b>", NOW_MS)
+    (member,) = rounds.members(connection, held.round_id, Part.DECLINED)
+    assert is_hubs_word(member.reason)
+
+
+def test_a_members_signed_decline_is_kept_until_the_round_is_over_and_no_longer(
+    connection: Connection, world: RoundWorld
+) -> None:
+    held, ori = opened(connection, world, "CA"), ORIS[0]
+    decline = world.decline(held.asked, ori, "local.no\u202e-counts")
+    post(connection, decline, ori)
+    assert rounds.answers(connection, held.round_id, [ori]) == [decline]
+    (read,) = read_declines([decline, envelope_pb2.Envelope()], held.asked, ROSTER)
+    assert read == (ori, "local.no-counts", decline)
+    (member,) = rounds.members(connection, held.round_id, Part.DECLINED)
+    assert member.reason == "local.no-counts"
+    rounds.fail(connection, held, "too-few-answers", NOW_MS)
+    assert rounds.answers(connection, held.round_id, [ori]) == []
+
+
 def test_a_done_round_keeps_its_result_and_no_share(connection: Connection, world: RoundWorld) -> None:
     held = opened(connection, world)
     counts = world.counts(held)
     for ori, answer in world.answers(held.asked, counts).items():
         post(connection, answer, ori)
     closed = world.closed(held, counts)
-    signed = world.desk.cosign_result(world.result(closed, counts), closed.hub_half or b"", NOW_MS)
+    signed = world.cosigned(world.result(closed, counts), closed.hub_half)
     assert rounds.move(connection, held, RoundState.SIGNING, NOW_MS)
     signing = rounds.get(connection, held.round_id)
     assert signing is not None

@@ -52,7 +52,7 @@ def test_a_round_goes_through_and_anybody_can_verify_its_result(world: RoundWorl
     counts = world.counts(held)
     closed = world.closed(held, counts)
     assert closed.hub_half is not None
-    signed = world.desk.cosign_result(world.result(closed, counts), closed.hub_half, NOW_MS)
+    signed = world.cosigned(world.result(closed, counts), closed.hub_half)
     result = open_result(signed, hub_key=HUB.public, trustee_key=TRUSTEE.public)
     assert result.participants == tuple(sorted(ORIS))
     for cell, true_total in zip(result.cells, (5000, 50_000), strict=True):
@@ -73,8 +73,8 @@ def test_every_call_repeated_gets_the_same_answer(world: RoundWorld) -> None:
     assert isinstance(again, envelope_pb2.Envelope)
     assert round_pb2.PartialSum.FromString(again.payload).half == closed.trustee_half
     result = world.result(closed, counts)
-    first = world.desk.cosign_result(result, closed.hub_half, NOW_MS)
-    assert world.desk.cosign_result(result, closed.hub_half, NOW_MS + 5) == first
+    first = world.cosigned(result, closed.hub_half)
+    assert world.cosigned(result, closed.hub_half, now_ms=NOW_MS + 5) == first
     assert sum(event == Event.ROUND_COUNTERSIGNED for event, _ in world.events()) == 1
 
 
@@ -354,11 +354,42 @@ def test_attack_a_result_that_the_halves_do_not_give(world: RoundWorld, crime: s
         key = ROGUE
     forged = sign(names.ROUND_RESULT, message.SerializeToString(), key)
     with pytest.raises(Refused):
-        world.desk.cosign_result(forged, half, NOW_MS)
+        world.cosigned(forged, half)
     assert world.events()[-1][0] == Event.ROUND_RESULT_REFUSED
-    world.desk.cosign_result(honest, closed.hub_half or b"", NOW_MS)  # the honest one is still signed
+    world.cosigned(honest, closed.hub_half)  # the honest one is still signed
     with pytest.raises(Refused, match="another result"):  # and then no other
-        world.desk.cosign_result(world.result(closed, counts), closed.hub_half or b"", NOW_MS)
+        world.cosigned(world.result(closed, counts), closed.hub_half)
+
+
+def test_a_result_says_of_a_member_what_it_signed_or_one_of_the_hubs_few_words(world: RoundWorld) -> None:
+    held = world.opened()
+    counts = dict.fromkeys(ORIS[3:], (100, 1000))
+    closed = world.closed(held, counts)
+    said = {ORIS[0]: "local.no-counts", ORIS[1]: "not-agreed", ORIS[2]: "refused: wrong-catalogue"}
+    decline = world.decline(held.asked, ORIS[0], said[ORIS[0]])
+    honest = world.result(closed, counts, said)
+    signed = world.cosigned(honest, closed.hub_half, decline)
+    result = open_result(signed, hub_key=HUB.public, trustee_key=TRUSTEE.public)
+    assert {each.ori: each.reason for each in result.absent} == said
+
+
+@pytest.mark.parametrize("crime", ["unsigned", "of-another", "of-another-round", "forged", "other-words", "not-a-word"])
+def test_attack_the_hub_says_of_a_member_that_it_declined(world: RoundWorld, crime: str) -> None:
+    held, other = world.opened(), world.opened("CA", period="2026Q2")
+    counts = dict.fromkeys(ORIS[1:], (100, 1000))
+    closed = world.closed(held, counts)
+    said = "refused: because it likes to" if crime == "not-a-word" else "its-policy"
+    declines = {
+        "of-another": world.decline(held.asked, ORIS[1], said),
+        "of-another-round": world.decline(other.asked, ORIS[0], said),
+        "forged": sign(names.ROUND_ANSWER, world.decline(held.asked, ORIS[0], said).payload, ROGUE),
+        "other-words": world.decline(held.asked, ORIS[0], "another-policy"),
+    }
+    given = [declines[crime]] if crime in declines else []
+    with pytest.raises(Refused, match="did not sign"):
+        world.cosigned(world.result(closed, counts, {ORIS[0]: said}), closed.hub_half, *given)
+    assert world.events()[-1] == (Event.ROUND_RESULT_REFUSED, "altered")
+    world.cosigned(world.result(closed, counts), closed.hub_half)  # that it did not answer is the hub's to say
 
 
 def test_a_rounds_key_is_destroyed_with_its_end(world: RoundWorld) -> None:
