@@ -38,6 +38,7 @@ from waypost.node.applicants import PURPOSES, Inquiry
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
 from waypost.node.keys import match_inputs
+from waypost.node.noticed import without_expunged
 from waypost.node.receipts import require_digest, require_next
 from waypost.node.store import AuditEntry, Store, StoredAnswer, StoredCheck
 from waypost.protocol import limits, names
@@ -221,7 +222,9 @@ def _take_answer(
         body = _open(check, answer, sender.ori, own.ori)
         if part.state == check_pb2.RESPONSE_STATE_ANSWERED:
             require_digest(part.answer_digest, hashlib.sha256(verified.payload).digest())
-        store.checks.add_answer(StoredAnswer(check.id, sender.ori, body, envelope.SerializeToString(), now_ms))
+        lawful = without_expunged(store, sender.ori, body)
+        sealed = envelope.SerializeToString() if lawful == body else b""
+        store.checks.add_answer(StoredAnswer(check.id, sender.ori, lawful, sealed, now_ms))
         _forget_key_when_over(store, check.id)
     return check.id
 

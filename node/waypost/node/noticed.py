@@ -3,9 +3,11 @@
 1. A notice counts when an active member signed it for this node, it opens with this node's sealing key in that member's
    context, and it is not one that was taken before.
 2. What has no higher sequence than was seen about the record or officer, or is about one that no answer kept here
-   discloses, is acknowledged and changes nothing.
-3. A record that was expunged is erased from every answer and earlier notice kept here; the fact of it is kept. The
-   database file is rewritten within the hour, so that nothing of it is left in the file's free space.
+   discloses, is acknowledged and changes nothing. Unless it has overtaken its answer: the hub has named the owner in
+   the receipt of a check that it speaks of, and no answer of the owner's is here yet. Then it is kept for that.
+3. A record that was expunged is erased from every answer and earlier notice kept here, and from an answer that comes
+   after; the fact of it is kept. The database file is rewritten within the hour, so that nothing of it is left in the
+   file's free space.
 4. Effect and acknowledgement are one transaction.
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from waypost.crypto.envelope import Verifier, sign
+from waypost.crypto.envelope import Verifier, parse_envelope, sign
 from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import Header, MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.limits import CLOCK_SKEW_MAX_MS
@@ -124,17 +126,41 @@ def _apply(store: Store, owner: str, body: notice_pb2.NoticeBody, now_ms: int) -
         for answer in store.checks.answers_of(owner)
         if _concerns(body, content := check_pb2.AnswerBody.FromString(answer.body))
     ]
-    if not concerned:
+    if not concerned and not _overtaken(store, owner, body):
         return False
     if body.standing == notice_pb2.STANDING_EXPUNGED:
         store.notices.forget_received(owner, body.record_key)
         for check_id, content in concerned:
             store.checks.redact_answer(check_id, owner, without_record(content, body.record_key).SerializeToString())
-        note_due(store)
-        store.audit.add(AuditEntry(now_ms, Event.DISCLOSURE_ERASED, owner, f"{len(concerned)} answers, expunged"))
+        if concerned:
+            note_due(store)
+            store.audit.add(AuditEntry(now_ms, Event.DISCLOSURE_ERASED, owner, f"{len(concerned)} answers, expunged"))
     kept = body.SerializeToString()
     store.notices.receive(ReceivedNotice(owner, body.record_key, body.sequence, kept, now_ms, body.officer_key))
     return True
+
+
+def _overtaken(store: Store, owner: str, body: notice_pb2.NoticeBody) -> bool:
+    """Whether the owner's answer to a check that the notice speaks of has yet to come (rule 2)."""
+    for check_id in body.check_ids[: limits.NOTICE_CHECKS_MAX]:
+        check = store.checks.get(check_id)
+        if check is None or check.receipt is None:
+            continue
+        receipt = check_pb2.Receipt.FromString(parse_envelope(check.receipt).payload)
+        matched = {response.ori for response in receipt.responses}
+        if owner in matched - {answer.ori for answer in store.checks.answers(check_id)}:
+            return True
+    return False
+
+
+def without_expunged(store: Store, owner: str, body: bytes) -> bytes:
+    """An answer that comes now, without what its owner has said to be expunged (rule 3)."""
+    for notice in store.notices.standing_of(owner):
+        if notice_pb2.NoticeBody.FromString(notice.body).standing == notice_pb2.STANDING_EXPUNGED:
+            content = check_pb2.AnswerBody.FromString(body)
+            if names_record(content, notice.record_key):
+                body = without_record(content, notice.record_key).SerializeToString()
+    return body
 
 
 def _concerns(body: notice_pb2.NoticeBody, content: check_pb2.AnswerBody) -> bool:

@@ -7,7 +7,8 @@
 2. Who matched, and what the hub looked in, was settled when it accepted the check: a later receipt names the same
    members, moment of acceptance, roster version and coverage.
 3. A part that is over stays as it is: the same state, digest and reason.
-4. The digest of an answered part is that of the answer that arrived from that member.
+4. The digest of an answered part is that of the answer that arrived from that member. One that was redacted since
+   (a record in it was erased, a referral released) no longer has the envelope to compare.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def require_next(receipt: check_pb2.Receipt, held: check_pb2.Receipt | None, ans
     if held is not None:
         _require_same_acceptance(receipt, held)
         _require_forward(receipt, held)
-    arrived = {answer.ori: answer_digest(answer) for answer in answers}
+    arrived = {answer.ori: answer_digest(answer) for answer in answers if answer.envelope}
     for response in receipt.responses:
         if response.state == check_pb2.RESPONSE_STATE_ANSWERED:
             require_digest(response.answer_digest, arrived.get(response.ori, response.answer_digest))

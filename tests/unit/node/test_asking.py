@@ -301,6 +301,16 @@ def test_rule_2_attack_a_receipt_names_another_answer_than_the_one_that_arrived(
     assert take(world, right) == id_of(routed)
 
 
+def test_rule_2_a_receipt_counts_also_when_the_answer_that_it_names_was_redacted_since(world: World) -> None:
+    routed = world.asked()
+    answer = answer_of(world, routed)
+    take_answer(world, answer)
+    (kept,) = world.asker.store.checks.answers(id_of(routed))
+    world.asker.store.checks.redact_answer(id_of(routed), OWNER, kept.body)  # a record in it was expunged
+    assert take(world, world.receipt(routed.request.payload, sequence=2, answer=answer)) == id_of(routed)
+    assert held(world, routed).state == asking.ANSWERED
+
+
 def test_attack_bytes_that_are_no_receipt_or_answer(world: World) -> None:
     routed = world.asked()
     for kind, taking, key in ((names.RECEIPT, take, world.hub), (names.ANSWER, take_answer, world.owner.key)):

@@ -12,7 +12,7 @@ from tests.parties.duty_world import ASKER, NOW_MS, OWNER, PERSON, RECORD, TODAY
 from waypost.crypto.envelope import SigningKey, sign
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, SealingKey, seal
-from waypost.node import changing, disputing, messages, noticing, scrubbing
+from waypost.node import answering, changing, disputing, messages, noticing, scrubbing
 from waypost.node.changing import Why
 from waypost.node.custody.merging import merge, split
 from waypost.node.errors import Refused
@@ -20,7 +20,7 @@ from waypost.node.results import Result, facts, notice_facts, result_of
 from waypost.node.selffile import Custodian, accounting
 from waypost.node.statements import Statement
 from waypost.protocol import limits, names
-from waypost.v1 import envelope_pb2, notice_pb2
+from waypost.v1 import check_pb2, envelope_pb2, notice_pb2
 
 WHY = Why("IA-3", "overturned by the district court", NOW_MS, TODAY)
 KEY = RECORD.record_key
@@ -400,3 +400,64 @@ def test_a_dispute_opened_after_an_overdue_one_has_a_clock_of_its_own(world: Wor
     assert disputing.note_overdue(store, world.today, now_ms=world.now_ms) == 0
     world.pass_days(31)
     assert disputing.note_overdue(store, world.today, now_ms=world.now_ms) == 1
+
+
+def _answered(world: World) -> tuple[bytes, envelope_pb2.Envelope]:
+    """The owner has answered, the hub has the answer, and it has not come yet."""
+    routed = world.asked()
+    answering.answer(
+        world.owner.store, routed, own=world.owner.own(), roster=world.roster(), now_ms=world.now_ms, today=world.today
+    )
+    (answer,) = world.posts(world.owner)
+    return check_pb2.CheckRequest.FromString(routed.request.payload).header.message_id, answer
+
+
+def _arrive(world: World, envelope: envelope_pb2.Envelope) -> None:
+    messages.take(world.asker.store, envelope, world.receiver(world.asker))
+
+
+def test_a_notice_that_has_overtaken_its_answer_is_kept_for_it(world: World) -> None:
+    check_id, answer = _answered(world)
+    changing.void(world.owner.store, KEY, WHY)
+    _tell(world)
+    _arrive(world, answer)
+    now = _record_now(world, check_id)["now"]
+    assert isinstance(now, dict)
+    assert now["standing"] == "voided"
+
+
+def test_attack_a_record_expunged_before_its_answer_arrives_is_kept_by_the_asker(world: World) -> None:
+    check_id, answer = _answered(world)
+    changing.expunge(
+        world.owner.store,
+        KEY,
+        cause=changing.CAUSE_ORDER,
+        reference="DOCKET-9",
+        staff="IA-3",
+        rejects=world.folder / "rejects",
+        now_ms=world.now_ms,
+    )
+    _tell(world)
+    assert [each.state for each in world.owner.store.notices.owed()] == ["delivered"]
+    _arrive(world, answer)
+    (kept,) = world.asker.store.checks.answers(check_id)
+    assert RECORD.summary.encode() not in kept.body
+    assert kept.envelope == b""
+    record = _record_now(world, check_id)
+    assert record["summary"] == ""
+    now = record["now"]
+    assert isinstance(now, dict)
+    assert now["standing"] == "expunged"
+
+
+def test_attack_a_notice_about_a_check_in_which_the_hub_has_not_named_the_owner_is_kept_for_nothing(
+    world: World,
+) -> None:
+    check_id, _ = _answered(world)
+    check = world.asker.store.checks.get(check_id)
+    assert check is not None
+    world.asker.store.checks.update(replace(check, receipt=None))
+    changing.void(world.owner.store, KEY, WHY)
+    _tell(world)
+    assert world.asker.store.notices.received() == []
+    assert [each.state for each in world.owner.store.notices.owed()] == ["delivered"]
