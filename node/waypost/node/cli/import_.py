@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from waypost.node.intake import ImportReport, RowReader
+    from waypost.node.intake.profiles import Profile
     from waypost.node.store import Store
 
 app = typer.Typer(
@@ -73,7 +74,8 @@ def import_files(
     from waypost.node.settings import agencies_path, open_keys, open_store, rejects_path
 
     wishes, windows = Wishes(name, complete, accept_change), read_windows(home)
-    readers = readers_of(files, profile, agencies_path(home))
+    chosen = chosen_profile(profile, rehearsal=dry_run)
+    readers = readers_of(files, chosen, agencies_path(home))
     with open_store(home, open_keys(home, passphrase_file)) as store, _progress(shown=not as_json) as progress:
         report = intake.import_tables(
             store,
@@ -90,16 +92,33 @@ def import_files(
     if as_json:
         typer.echo(json.dumps(import_report.facts(report), indent=2))
     else:
-        import_report.show(report, agencies_path(home), guesses)
+        import_report.show(report, agencies_path(home), guesses, profile)
+        if chosen is not None and chosen.guesses:
+            lines = f"{chosen.guesses:,} {'line' if chosen.guesses == 1 else 'lines'}"
+            typer.echo(
+                f"hint: {lines} of {profile} are still marked as guesses; no import takes them unlooked at", err=True
+            )
 
 
-def readers_of(files: list[Path], profile: str, agencies: Path) -> list[RowReader]:
-    """What reads these files: by the profile, or, without one, as canonical files."""
-    from waypost.node import intake
-    from waypost.node.intake.agencies import oris, read_agencies
+def chosen_profile(profile: str, *, rehearsal: bool = False) -> Profile | None:
+    """The profile of that name or file; IntakeError when nobody has confirmed its guesses, but for a rehearsal."""
+    from waypost.node.errors import IntakeError
     from waypost.node.intake.profiles import load_profile
 
     chosen = load_profile(profile) if profile else None
+    if chosen is not None and chosen.guesses and not rehearsal:
+        raise IntakeError(
+            f"{profile} holds guesses that nobody has confirmed: {chosen.guesses:,}; nothing was imported",
+            hint="look at each line marked # GUESS, correct it, and take the mark off; --dry-run tries it as it is",
+        )
+    return chosen
+
+
+def readers_of(files: list[Path], chosen: Profile | None, agencies: Path) -> list[RowReader]:
+    """What reads these files: by the profile, or, without one, as canonical files."""
+    from waypost.node import intake
+    from waypost.node.intake.agencies import oris, read_agencies
+
     table = oris(read_agencies(agencies)) if chosen else {}
     readers: list[RowReader] = []
     for path in files:

@@ -85,6 +85,7 @@ def _facts(inspection: Inspection) -> dict[str, Any]:
         "header_line": table.header_line,
         "rows": inspection.rows,
         "left_out": {str(what): count for what, count in table.skipped.items()},
+        "not_read": list(table.aside),
         "columns": [
             {
                 "name": column.name,
@@ -106,9 +107,13 @@ def _show(inspection: Inspection) -> None:
     console = Console(soft_wrap=True, markup=False, highlight=False)
     table = inspection.table
     console.print(f"{table.name}: {table.shape}; header in line {table.header_line}; {inspection.rows:,} rows")
+    for aside in table.aside:
+        console.print(f"  not read: {aside}")
     for what, count in table.skipped.items():
         lines = ", ".join(map(str, table.skipped_lines[what]))
-        console.print(f"  left out: {count:,} {what} (line {lines}{', ...' if count > len(lines.split(', ')) else ''})")
+        console.print(
+            f"  left out: {what}: {count:,} (line {lines}{', ...' if count > len(lines.split(', ')) else ''})"
+        )
     shown = Table("column", "filled", "examples (masked)", "what it looks like")
     for column in inspection.columns:
         shown.add_row(column.name, f"{column.filled:,}", "  ".join(column.examples), _looks(column))

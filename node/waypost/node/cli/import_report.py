@@ -41,6 +41,7 @@ def facts(report: ImportReport) -> dict[str, Any]:
                 "rejected": file.tally.rejected,
                 "held": file.held,
                 "left_out": {str(what): count for what, count in file.left_out.items()},
+                "not_read": list(file.aside),
             }
             for file in report.files
         ],
@@ -77,8 +78,8 @@ def _counts(name: str, tally: Tally) -> dict[str, int]:
     }
 
 
-def show(report: ImportReport, agencies: Path, guesses: Mapping[str, str]) -> None:
-    """Print the report."""
+def show(report: ImportReport, agencies: Path, guesses: Mapping[str, str], profile: str) -> None:
+    """Print the report. `profile` as it was named; empty: none was."""
     from rich.console import Console
     from rich.table import Table
 
@@ -86,8 +87,10 @@ def show(report: ImportReport, agencies: Path, guesses: Mapping[str, str]) -> No
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
     for file in report.files:
-        left_out = ", ".join(f"{count:,} {what}" for what, count in file.left_out.items())
+        left_out = ", ".join(f"{what} {count:,}" for what, count in file.left_out.items())
         console.print(f"{file.name}: {file.shape}{f'; left out: {left_out}' if left_out else ''}")
+        for aside in file.aside:
+            console.print(f"  not read: {aside}")
     if report.dry_run:
         console.print("a dry run: this is what would happen; nothing was changed")
     table = Table("", *(name for name in ("new", "changed", "same", "rejected", "rows")))
@@ -110,8 +113,8 @@ def show(report: ImportReport, agencies: Path, guesses: Mapping[str, str]) -> No
         if report.withheld:
             console.print("  each with what it lacks: waypost-node records withheld", highlight=False)
     _print_missing(report)
-    _warn(report)
-    _ask(report, agencies, guesses)
+    _warn(report, profile)
+    _ask(report, agencies, guesses, profile)
 
 
 def _print_missing(report: ImportReport) -> None:
@@ -127,7 +130,7 @@ def _print_missing(report: ImportReport) -> None:
         typer.echo(f"  all of them: waypost-node batches show {report.batch}")
 
 
-def _warn(report: ImportReport) -> None:
+def _warn(report: ImportReport, profile: str) -> None:
     """Name the rejected rows, and where they are kept."""
     from waypost.node.limits import REJECTS_SHOWN_MAX
 
@@ -138,30 +141,50 @@ def _warn(report: ImportReport) -> None:
     typer.echo(f"warning: {count:,} {'row was' if count == 1 else 'rows were'} rejected{held}:", err=True)
     if count > REJECTS_SHOWN_MAX:
         for reason, rows in list(report.reasons.items())[:REJECTS_SHOWN_MAX]:
-            typer.echo(f"  {rows:,} rows: {reason}", err=True)
+            typer.echo(f"  {_rows(rows)}: {reason}", err=True)
     for rejection in report.rejections[:REJECTS_SHOWN_MAX]:
         typer.echo(f"  {rejection.file}, line {rejection.row.line}: {rejection.reasons}", err=True)
     if count > REJECTS_SHOWN_MAX:
         typer.echo(f"  and {count - REJECTS_SHOWN_MAX:,} more", err=True)
+    if report.held == count and report.rejects_files:
+        typer.echo(
+            "hint: nothing is wrong with these rows; answer what is asked below, and import the file again", err=True
+        )
+        return
     for path in report.rejects_files:
-        typer.echo(f"hint: mend these rows and import them again: {path}", err=True)
+        by = f" --profile {profile}" if profile else ""
+        typer.echo(f"hint: mend these rows in {path}, then: waypost-node import {path}{by}", err=True)
 
 
-def _ask(report: ImportReport, agencies: Path, guesses: Mapping[str, str]) -> None:
+def _ask(report: ImportReport, agencies: Path, guesses: Mapping[str, str], profile: str) -> None:
     """What the custodian must say before the held rows can be imported."""
     from waypost.node.limits import UNKNOWN_SHOWN_MAX
 
     if report.unknown:
         typer.echo(f"values that no map of the profile knows: {len(report.unknown):,}", err=True)
         for (column, value), count in list(report.unknown.items())[:UNKNOWN_SHOWN_MAX]:
-            typer.echo(f"  {column} = {value!r}: {count:,} rows", err=True)
-        typer.echo("hint: add them to the profile's map, and import the file again", err=True)
+            typer.echo(f"  {column} = {value!r}: {_rows(count)}", err=True)
+        own = profile.endswith(".toml")
+        make_it_yours = (
+            "" if own else f"make the profile your own (waypost-node import profiles show {profile} > my.toml), "
+        )
+        where = profile if own else "my.toml"
+        typer.echo(
+            f"hint: {make_it_yours}write what each means into its map in {where}, and import the file again", err=True
+        )
     if report.agencies:
         typer.echo(f"agencies whose ORI nobody has confirmed: {len(report.agencies):,}", err=True)
         for name, count in list(report.agencies.items())[:UNKNOWN_SHOWN_MAX]:
             guess = guesses.get(name, "")
-            typer.echo(f"  {name}: {count:,} rows{f'; perhaps {guess}' if guess else ''}", err=True)
-        typer.echo(
-            f"hint: write their ORIs into {agencies} (or: waypost-node import agencies confirm), then import again",
-            err=True,
-        )
+            typer.echo(f"  {name}: {_rows(count)}{f'; perhaps {guess}' if guess else ''}", err=True)
+        confirm = "waypost-node import agencies confirm NAME ORI"
+        if report.dry_run and not agencies.exists():
+            typer.echo(
+                f"hint: say which ORI each is ({confirm}), or import the file: {agencies} then lists them", err=True
+            )
+        else:
+            typer.echo(f"hint: write their ORIs into {agencies} (or: {confirm}), then import the file again", err=True)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from waypost.node.custody.folder import Folder, Taken
     from waypost.node.custody.keeping import Wishes
+    from waypost.node.intake.profiles import Profile
     from waypost.node.store import Store
 
 
@@ -44,17 +45,19 @@ def watch_folder(
     as_json: JsonOption = False,
 ) -> None:
     """Import each export that is put into a folder, once; what cannot be imported goes to failed/ with the reason."""
+    from waypost.node.cli.import_ import chosen_profile
     from waypost.node.custody.folder import Folder
     from waypost.node.custody.keeping import Wishes
     from waypost.node.settings import open_keys, open_store
 
+    chosen = chosen_profile(profile)
     keys = open_keys(home, passphrase_file)
     ended = _ended_by_signals()
     watched = Folder(folder)
     failed = False
     with watched.alone(), open_store(home, keys) as store:
         wishes = Wishes(complete=complete)
-        for taken in _looks(watched, store, (home, profile), wishes, ended, once=once, settle=settle, every=every):
+        for taken in _looks(watched, store, (home, chosen), wishes, ended, once=once, settle=settle, every=every):
             failed = failed or bool(taken.error)
             _tell(taken, as_json=as_json)
     if once and failed:
@@ -64,7 +67,7 @@ def watch_folder(
 def _looks(
     folder: Folder,
     store: Store,
-    shape: tuple[Path, str],
+    shape: tuple[Path, Profile | None],
     wishes: Wishes,
     ended: threading.Event,
     *,
@@ -97,7 +100,7 @@ def _looks(
         ended.wait(min(settle, every) if seen else every)
 
 
-def _import(paths: Sequence[Path], store: Store, home: Path, profile: str, wishes: Wishes) -> int:
+def _import(paths: Sequence[Path], store: Store, home: Path, chosen: Profile | None, wishes: Wishes) -> int:
     from waypost.node import intake
     from waypost.node.cli.import_ import note_agencies, readers_of
     from waypost.node.due_process import read_windows
@@ -105,7 +108,7 @@ def _import(paths: Sequence[Path], store: Store, home: Path, profile: str, wishe
 
     report = intake.import_tables(
         store,
-        readers_of(list(paths), profile, agencies_path(home)),
+        readers_of(list(paths), chosen, agencies_path(home)),
         rejects_folder=rejects_path(home),
         at_ms=time.time_ns() // 1_000_000,
         today=datetime.now().astimezone().date(),

@@ -244,6 +244,7 @@ def _file(index: int, reader: RowReader, outcome: Outcome) -> FileReport:
         shape=reader.table.shape,
         held=outcome.held[index],
         left_out={what: count for (file, what), count in outcome.left_out.items() if file == index},
+        aside=reader.table.aside,
     )
 
 

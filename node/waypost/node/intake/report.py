@@ -58,6 +58,8 @@ class FileReport:
     """How many of the rejected rows wait for somebody to say what their values mean."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Lines that are no rows, or that the profile leaves out, by sort: they are not counted as rows."""
+    aside: tuple[str, ...] = ()
+    """Tables of the same file that were not read, each with why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 2. What a value means is never guessed: a map is written with every value that was seen, each standing for "", which
    holds its rows back until a person has written what it means. A value that is one of Waypost's own words stands for
    itself.
-3. The profile can be read as it is, whatever it was made from.
+3. The profile can be read as it is, whatever it was made from; it is imported by when no guess is left.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _dates(inspection: Inspection) -> Iterator[str]:
         if column.date_formats:
             placeholders.update(dict.fromkeys(column.placeholders))
     yield "[dates]"
-    yield f"formats = {_text(list(formats) or ['YYYY-MM-DD'])}   # GUESS"
+    yield f"formats = {_text(list(formats) or ['YYYY-MM-DD'])}   # GUESS: each way in which the file writes days"
     yield f"placeholders = {_text(list(placeholders))}   # GUESS: dates that mean that none is known\n"
 
 
@@ -114,7 +114,8 @@ def _officers(guessed: dict[str, Column]) -> Iterator[str]:
     yield "[officers]"
     key = guessed.get("officer_key")
     if key is not None:
-        yield f'officer_key = {{ column = {_text(key.name)}, as = "id" }}   # GUESS'
+        digits = f", digits = {width}" if (width := _digits(key)) else ""
+        yield f'officer_key = {{ column = {_text(key.name)}, as = "id"{digits} }}   # GUESS'
     else:
         names = [guessed[each].name for each in ("family_name", "given_name", "full_name") if each in guessed]
         columns = names or [next(iter(guessed.values())).name if guessed else "?"]
@@ -135,7 +136,9 @@ def _employment(guessed: dict[str, Column]) -> Iterator[str]:
         return
     yield "[[employment]]"
     yield f'ori = {{ column = {_text(guessed["ori"].name)}, as = "agency" }}   # GUESS'
-    yield 'sworn = { const = "yes" }   # GUESS: or a column with a map to yes and no'
+    yield 'sworn = { const = "yes" }   # GUESS: everybody is sworn'
+    if "rank" in guessed:
+        yield f'# sworn = {{ column = {_text(guessed["rank"].name)}, map = "sworn" }}   # instead, if not everybody is'
     for target in ("rank", "hired_on", "separated_on"):
         if target in guessed:
             yield f"{target} = {_text(guessed[target].name)}   # GUESS"
@@ -169,7 +172,12 @@ def _maps(guessed: dict[str, Column], inspection: Inspection) -> Iterator[str]:
     used = {
         "separation": {"ori", "hired_on", "separation_kind"} <= set(guessed),
         "kind": {"record_key", "finding"} <= set(guessed),
+        "sworn": {"ori", "hired_on", "rank"} <= set(guessed),
     }
+    if used["sworn"] and (values := guessed["rank"].values):
+        yield "# [maps.sworn]   # whether who has that rank is sworn: yes or no"
+        yield from (f'# {_text(value)} = ""   # {_rows(count)}' for value, count in values.items())
+        yield ""
     for name, target, words in wanted:
         if not used[name]:
             continue
@@ -178,8 +186,20 @@ def _maps(guessed: dict[str, Column], inspection: Inspection) -> Iterator[str]:
         for value, count in (column.values or {}).items():
             plain = "_".join(value.lower().replace("-", " ").split())
             known = f'{_text(value)} = "{plain}"   # GUESS' if plain in set(words) else f'# {_text(value)} = ""'
-            yield f"{known}   # {count:,} rows"
+            yield f"{known}   # {_rows(count)}"
         yield ""
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
+def _digits(column: Column) -> int:
+    """How many digits the numbers of a column have, where all have the same and some begin with zeros; else 0."""
+    widths = {len(value) for value in column.samples}
+    numbers = all(value.isdecimal() for value in column.samples)
+    zeros = any(value.startswith("0") for value in column.samples)
+    return widths.pop() if numbers and zeros and len(widths) == 1 else 0
 
 
 def _text(value: str | list[str]) -> str:

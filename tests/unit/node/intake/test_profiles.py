@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -342,6 +343,20 @@ def test_attack_a_formula_is_text_on_the_way_out_and_back_again(store: Store, tm
         (("[officers]", "[officers"), "is no TOML"),
         (("digits = 4", 'pattern = "("'), "no regular expression"),
         (('given_name = "First"', ""), "neither full_name nor family_name and given_name"),
+        (("digits = 4", 'digits = "4"'), "no whole number"),
+        (("digits = 4", "digits = -4"), "no whole number"),
+        (("[dates]", 'tidy_names = "no"\n[dates]'), "neither true nor false"),
+        (("[dates]", '[read]\nquoted = "no"\n[dates]'), "neither true nor false"),
+        (("[dates]", '[read]\nheader_line = "4"\n[dates]'), "no whole number"),
+        (("[dates]", 'people = ["1"]\n[dates]'), "no column has {n} in its name"),
+        (("[dates]", '[split]\ncolumns = []\nby = [";"]\n[dates]'), "names no column"),
+        (('column = "No", as = "id", digits = 4', 'const = "7"'), "the same for everybody"),
+        (('column = "No", as = "id", digits = 4', 'template = "x"'), "names no column"),
+        (('column = "No", as = "id", digits = 4', "digest_of = []"), "names no column"),
+        (('given_name = "First"', 'given_name = ""'), "names no column"),
+        (('sworn = { const = "yes" }', "each = []\nsworn = { const = 'yes' }"), "is empty"),
+        (("[dates]", '[[keep]]\ncolumn = "How"\nis = ["x"]\notherwise = "false"\n[dates]'), "neither true nor false"),
+        (("[dates]", "[[keep]]\nfilled = true\n[dates]"), "names no column"),
     ],
 )
 def test_a_profile_that_says_what_no_profile_says_is_refused_in_words(change: tuple[str, str], said: str) -> None:
@@ -349,6 +364,65 @@ def test_a_profile_that_says_what_no_profile_says_is_refused_in_words(change: tu
         read_profile("roster.toml", ROSTER.replace(*change))
     assert said in str(refused.value)
     assert refused.value.hint
+
+
+def test_a_row_with_a_column_for_each_of_its_officers_brings_those_who_are_named(store: Store, tmp_path: Path) -> None:
+    profile = """
+        profile = "allegations"
+        people = ["1", "2"]
+        [officers]
+        when = [{ column = "officer {n} id", filled = true }]
+        officer_key = { column = "officer {n} id", as = "id" }
+        full_name = { column = "officer {n} name", order = "comma" }
+        [[conduct]]
+        when = [{ column = "officer {n} id", filled = true }, { column = "finding", is = ["S"], is_not = ["N"] }]
+        record_key = { template = "{case}-{officer {n} id}" }
+        kind = { const = "sustained_complaint" }
+        status = { const = "active" }
+        """
+    header = ("case", "finding", "Officer 1 ID", "Officer 1 Name", "Officer 2 ID", "Officer 2 Name")
+    rows = [
+        ("C-1", "S", "7.0", "Larkin, Ann", "8", "Hale, Bo"),
+        ("C-2", "S", "7", "Larkin, Ann", "", ""),
+        ("C-3", "N", "9", "Reyes, Kim", "", ""),
+        ("C-4", "S", "10", "Nobody", "8", "Hale, Bo"),
+    ]
+    report = _load(store, tmp_path, rows, profile, header=header)
+    assert report.tally() == Tally(new=3, rejected=1)
+    assert [each.columns for each in report.rejections] == ["officer 1 name"]
+    keys = {key: officer.id for key in ("7", "8", "9") if (officer := store.officers.by_key(key))}
+    assert {held.record.record_key for held in store.conduct.of_officers([*keys.values()])} == {
+        "C-1-7",
+        "C-1-8",
+        "C-2-7",
+    }
+
+
+@pytest.mark.parametrize("kind", ["sheet", "file of an archive"])
+def test_a_table_that_lacks_the_profiles_columns_is_named_and_not_dropped_in_silence(
+    store: Store, tmp_path: Path, kind: str
+) -> None:
+    fewer = ("No", "Last", "First", "Agency", "Hired", "Left")
+    if kind == "sheet":
+        sheets: dict[str, list[tuple[str, ...]]] = {
+            "2026": [HEADER, LARKIN],
+            "2019": [fewer, LARKIN[:-1]],
+            "Old": [HEADER, LARKIN],
+        }
+        data = workbook({name: sheet_rows(rows) for name, rows in sheets.items()}, hidden=["Old"])
+    else:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, rows in {"2026": (HEADER, LARKIN), "2019": (fewer, LARKIN[:-1])}.items():
+                archive.writestr(name, "\n".join(",".join(row) for row in rows))
+            archive.writestr("__MACOSX/._2026", "\0")
+            archive.writestr("a/.DS_Store", "\0")
+        data = file.getvalue()
+    readers = profiled(Source.of_bytes("x", data), read_profile("x", ROSTER), AGENCIES)
+    report = import_tables(store, readers, rejects_folder=tmp_path / "rejects", at_ms=1_000, today=TODAY)
+    assert report.tally() == Tally(new=1)
+    told = ("x [2019]: lacks the columns 'How'",)
+    assert report.files[0].aside == (("x [Old]: a hidden sheet", *told) if kind == "sheet" else told)
 
 
 def test_the_table_of_agencies_offers_guesses_and_takes_none(tmp_path: Path) -> None:

@@ -295,6 +295,12 @@ def test_attack_json_that_is_no_table_is_refused_in_words(data: bytes) -> None:
         (b'id,name\n1,"never closed\n' + b"2,x\n" * 40_000, "quotation mark"),
         (b"id,name\n1," + b"x" * 10_000_000 + b"\n", "characters in line 2"),
         (b"x" * (LINE_CHARS_MAX * 3), "characters in line 1"),
+        (b"%PDF-1.7\n1 0 obj\n", "is a PDF document"),
+        (b"{\\rtf1 id name}", "a word processor's document"),
+        (b"\xef\xbb\xbf\r\n<html><table><tr><td>id</td></tr></table></html>", "a web page, whatever its name says"),
+        ("<TABLE><tr><td>id</td></tr></TABLE>".encode("utf-16"), "a web page, whatever its name says"),
+        (b'<?xml version="1.0"?><Workbook/>', "is XML"),
+        (_zip(a=PLAIN.encode(), b=b"%PDF-1.7\n"), r"\[b\] is a PDF document"),
     ],
     ids=itertools.count(),  # packed files bear the time of their making
 )

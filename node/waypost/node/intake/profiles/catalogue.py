@@ -34,6 +34,8 @@ def load_profile(wanted: str) -> Profile:
         )
     try:
         text = Path(wanted).read_text("utf-8")
+    except FileNotFoundError:
+        raise IntakeError(f"there is no file {wanted}", hint="name the profile's file") from None
     except (OSError, UnicodeDecodeError):
         raise IntakeError(f"{wanted} cannot be read as UTF-8 text", hint="name the profile's file") from None
     return read_profile(wanted, text)

@@ -15,14 +15,12 @@ from datetime import date
 from typing import Final
 
 from waypost.node.intake.cells import Problem, sort_of
-from waypost.node.intake.profiles.model import As, Cell, Condition, Profile, Section
+from waypost.node.intake.profiles.model import PERSON, As, Cell, Condition, Profile, Section
 from waypost.node.intake.profiles.names import take_apart, tidy_family
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.rows import DAYS
 from waypost.protocol.names import valid_ori
 
-PERSON: Final = "{n}"
-"""In a column's name: the person of several whom the row tells of."""
 _ID: Final = re.compile(r"(-?\d+)\.0+")
 _PARTIAL_BIRTH: Final = re.compile(r"(\d{4})(?:\.0+)?|(\d{4}-\d{2})")
 _AMOUNT: Final = re.compile(r"\(?\$? ?([\d,]+)(?:\.(\d{1,2})\d*)?\)?")
@@ -51,12 +49,18 @@ class PersonRow:
 
     def refuse(self, column: str, reason: str) -> None:
         """Note that this cell is wrong."""
-        self.problems.append(Problem(column, reason, sort_of(self.get(column))))
+        self.problems.append(Problem(self.named(column), reason, sort_of(self.get(column))))
+
+    def named(self, column: str) -> str:
+        """The column as the file names it."""
+        return column.replace(PERSON, self.person)
 
     def explain(self, column: str, value: str) -> None:
         """Note that nobody has explained this value."""
-        self.unknown.append((column, value))
-        self.unknown_problems.append(Problem(column, "holds a value that the profile does not explain", sort_of(value)))
+        self.unknown.append((self.named(column), value))
+        self.unknown_problems.append(
+            Problem(self.named(column), "holds a value that the profile does not explain", sort_of(value))
+        )
 
 
 class Expressions:
@@ -139,7 +143,9 @@ class Expressions:
         ori = self._agencies.get(normal(raw), "")
         if not ori and raw:
             row.agency = row.agency or " ".join(raw.split())
-            row.unknown_problems.append(Problem(column, "names an agency whose ORI nobody has confirmed", sort_of(raw)))
+            row.unknown_problems.append(
+                Problem(row.named(column), "names an agency whose ORI nobody has confirmed", sort_of(raw))
+            )
             return _ANY_ORI  # the agency's own problem is told already
         return ori
 

@@ -10,15 +10,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from waypost.node.intake.profiles.dates import DateFormats
 from waypost.node.intake.profiles.names import Order
 from waypost.node.intake.reading import Reading
 from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.rows import FileKind
+
+PERSON: Final = "{n}"
+"""In a column's name: the person of several whom the row tells of."""
+_NAMED: Final = re.compile(r"\{((?:[^{}]|\{n\})+)\}")
+"""A column in a template."""
 
 
 class As(StrEnum):
@@ -64,7 +71,7 @@ class Cell:
     """The columns that it reads."""
 
     def __post_init__(self) -> None:
-        named = tuple(part.partition("}")[0] for part in self.template.split("{")[1:])
+        named = _NAMED.findall(self.template)
         read = tuple(filter(None, (self.column, *self.first_of, *self.digest_of, *named)))
         object.__setattr__(self, "columns", read)
 

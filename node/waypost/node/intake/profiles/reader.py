@@ -18,8 +18,8 @@ from waypost.node.custody.shapes import ShapeObserver
 from waypost.node.intake.canonical import PERSONAL_COLUMNS, REJECT_COLUMNS
 from waypost.node.intake.cells import Cells, Problem, sort_of
 from waypost.node.intake.profiles.dates import DateFormats
-from waypost.node.intake.profiles.expressions import PERSON, Agencies, Expressions, PersonRow
-from waypost.node.intake.profiles.model import Profile, Section, Unknown
+from waypost.node.intake.profiles.expressions import Agencies, Expressions, PersonRow
+from waypost.node.intake.profiles.model import PERSON, Profile, Section, Unknown
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
@@ -29,6 +29,8 @@ from waypost.node.intake.spreadsheets import TYPED_DAY_FORMAT, unguarded
 from waypost.node.intake.unexplained import LeftOut, Unexplained
 
 _LEFT_OUT: Final = LeftOut("rows with nothing to import")
+_COLUMN: Final = re.compile("|".join(sorted({name for names in COLUMNS.values() for name in names if "_" in name})))
+"""Names of canonical columns within a reason."""
 
 
 def profile_readers(tables: Sequence[Table], profile: Profile, agencies: Agencies) -> list[ProfileReader]:
@@ -42,6 +44,11 @@ def profile_readers(tables: Sequence[Table], profile: Profile, agencies: Agencie
             f"{' and others' if len(lacking) > 5 else ''} missing",  # noqa: PLR2004 - enough to recognize it
             "look at the file with import inspect; correct the profile if the source has changed",
         )
+    lacking_tables = ((table, _missing(table, profile)) for table in tables if table not in fitting)
+    fitting[0].aside = (
+        *(each for table in tables for each in table.aside),
+        *(f"{table.name}: lacks the columns {', '.join(map(repr, lacks[:5]))}" for table, lacks in lacking_tables),
+    )
     return [ProfileReader(table, profile, agencies) for table in fitting]
 
 
@@ -206,9 +213,10 @@ class ProfileReader:
         columns = cell.columns if cell else ()
         if section.name and problem.column in {"family_name", "given_name", "middle_name", "suffix"}:
             columns = (section.name.column,)
+        reason = _COLUMN.sub(lambda found: _source(section, found[0]), problem.reason)
         if not columns:
-            return problem
-        return Problem(columns[0], problem.reason, sort_of(row.get(columns[0])))
+            return Problem(problem.column, reason, problem.saw)
+        return Problem(row.named(columns[0]), reason, sort_of(row.get(columns[0])))
 
     def _values(self, row: PersonRow, section: Section) -> dict[str, str]:
         values = dict.fromkeys(COLUMNS[section.kind][1:], "")
@@ -217,6 +225,12 @@ class ProfileReader:
         if section.kind is FileKind.OFFICERS:
             self._expressions.names(row, section, values)
         return values
+
+
+def _source(section: Section, column: str) -> str:
+    """The source's column that gives this one; itself where none does."""
+    cell = section.cells.get(column)
+    return cell.columns[0] if cell and cell.columns else column
 
 
 def _typed(profile: Profile) -> Profile:

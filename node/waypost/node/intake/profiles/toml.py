@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from waypost.node.errors import IntakeError
 from waypost.node.intake.profiles.dates import DateFormats
 from waypost.node.intake.profiles.model import (
+    PERSON,
     As,
     Cell,
     Condition,
@@ -33,17 +34,7 @@ Word = TypeVar("Word", bound=StrEnum)
 
 _TABLES: Final = frozenset(
     {
-        *(
-            "profile",
-            "title",
-            "source",
-            "about",
-            "unknown_values",
-            "repeated_officers",
-            "tidy_names",
-            "guesses",
-            "read",
-        ),
+        *("profile", "title", "source", "about", "unknown_values", "repeated_officers", "tidy_names", "read"),
         *("dates", "blanks", "maps", "keep", "officers", "employment", "conduct", "split", "people"),
     }
 )
@@ -53,6 +44,7 @@ _NEEDED: Final[dict[FileKind, tuple[str, ...]]] = {
     FileKind.CONDUCT: ("record_key", "kind", "status"),
 }
 _KEY: Final = "officer_key"
+_COUNT_MAX: Final = 1_000_000
 
 
 def normal(value: str) -> str:
@@ -97,12 +89,16 @@ class _Parser:
             sections=self._sections(facts, officers),
             unknown=self._word("unknown_values", Unknown, facts.get("unknown_values", Unknown.HOLD)),
             repeated=self._word("repeated_officers", Repeated, facts.get("repeated_officers", Repeated.REJECT)),
-            tidy_names=bool(facts.get("tidy_names", True)),
+            tidy_names=self._flag("tidy_names", facts.get("tidy_names", True)),
             split=self._split(facts.get("split")),
             people=self._texts("people", facts.get("people", [])),
             guesses=len(re.findall(r"# GUESS", text)),
             toml=text,
         )
+        if profile.people and not any(PERSON in column for column in profile.columns):
+            self.refuse("people", f"says how columns of several people end, and no column has {PERSON} in its name")
+        if profile.officer_key.const is not None:
+            self.refuse(f"officers.{_KEY}", "is the same for everybody")
         if not profile.sections:
             self.refuse("the profile", "brings in nothing: neither names nor employment nor conduct")
         return profile
@@ -124,11 +120,11 @@ class _Parser:
             format=self._word("read.format", Format, facts["format"]) if "format" in facts else None,
             encoding=self._text("read.encoding", facts["encoding"]) if "encoding" in facts else None,
             delimiter=self._text("read.delimiter", facts["delimiter"]) if "delimiter" in facts else None,
-            quoted=bool(facts.get("quoted", True)),
+            quoted=self._flag("read.quoted", facts.get("quoted", True)),
             columns_at=self._places("read.columns_at", facts.get("columns_at", [])),
             sheets=self._texts("read.sheets", facts.get("sheets", [])),
             members=self._texts("read.members", facts.get("members", [])),
-            header_line=int(facts["header_line"]) if isinstance(facts.get("header_line"), int) else None,
+            header_line=self._count("read.header_line", facts["header_line"]) if "header_line" in facts else None,
             header=self._texts("read.header", facts.get("header", [])),
         )
 
@@ -155,6 +151,8 @@ class _Parser:
                 where = f"{kind} {number}"
                 table = dict(self._table(where, entry))
                 suffixes = self._texts(f"{where}: each", table.pop("each", [""]))
+                if not suffixes:
+                    self.refuse(f"{where}: each", "is empty")
                 sections += [self._section(kind, where, _filled_in(table, suffix)) for suffix in suffixes]
         return tuple(sections)
 
@@ -179,12 +177,13 @@ class _Parser:
         table = {"column": facts} if isinstance(facts, str) else self._table(where, facts)
         self._only(where, table, {"column", "order"})
         return NameCell(
-            self._text(where, table.get("column", "")), self._word(where, Order, table.get("order", Order.COMMA))
+            self._text(where, table.get("column", "")) or self.refuse(where, "names no column"),
+            self._word(where, Order, table.get("order", Order.COMMA)),
         )
 
     def _cell(self, where: str, facts: object) -> Cell:
         if isinstance(facts, str):
-            return Cell(column=facts)
+            return Cell(column=facts or self.refuse(where, "names no column"))
         table = self._table(where, facts)
         known = {"column", "first_of", "const", "template", "digest_of", "as", "digits", "map", "pattern", "prefix"}
         self._only(where, table, known)
@@ -192,24 +191,27 @@ class _Parser:
             self.refuse(where, "says not exactly one of column, first_of, const, template, digest_of")
         if "map" in table and table["map"] not in self._maps:
             self.refuse(where, f"names a map that is not there: {table['map']!r}")
+        if table.get("digest_of") == [] or table.get("first_of") == []:
+            self.refuse(where, "names no column")
         pattern = self._text(where, table.get("pattern", ""))
         try:
             if pattern and re.compile(pattern).groups != 1:
                 self.refuse(where, "has a pattern without exactly one group")
         except re.error:
             self.refuse(where, "has a pattern that is no regular expression")
-        return Cell(
+        cell = Cell(
             column=self._text(where, table.get("column", "")),
             first_of=self._texts(where, table.get("first_of", [])),
             const=self._text(where, table["const"]) if "const" in table else None,
             template=self._text(where, table.get("template", "")),
             digest_of=self._texts(where, table.get("digest_of", [])),
             tidy=self._word(where, As, table.get("as", As.TEXT)),
-            digits=int(table.get("digits", 0)),
+            digits=self._count(where, table.get("digits", 0)),
             map=self._text(where, table.get("map", "")),
             pattern=pattern,
             prefix=self._text(where, table.get("prefix", "")),
         )
+        return cell if cell.const is not None or cell.columns else self.refuse(where, "names no column")
 
     def _conditions(self, where: str, facts: object) -> tuple[Condition, ...]:
         entries = facts if isinstance(facts, list) else [facts]
@@ -218,11 +220,13 @@ class _Parser:
     def _condition(self, where: str, table: Mapping[str, Any]) -> Condition:
         self._only(where, table, {"column", "is", "is_not", "otherwise", "filled", "why"})
         yes, no = self._texts(where, table.get("is", [])), self._texts(where, table.get("is_not", []))
-        otherwise, filled = table.get("otherwise"), table.get("filled")
-        if filled is None and not ((yes and no) or ((yes or no) and isinstance(otherwise, bool))):
+        otherwise, filled = (
+            self._flag(f"{where}: {key}", table[key]) if key in table else None for key in ("otherwise", "filled")
+        )
+        if filled is None and not ((yes and no) or ((yes or no) and otherwise is not None)):
             self.refuse(where, "says not for which values it holds (is), for which not (is_not), or otherwise")
         return Condition(
-            self._text(where, table.get("column", "")),
+            self._text(where, table.get("column", "")) or self.refuse(where, "names no column"),
             frozenset(map(normal, yes)),
             frozenset(map(normal, no)),
             otherwise,
@@ -243,9 +247,8 @@ class _Parser:
         by = self._texts("split.by", table.get("by", []))
         if not all(by) or not by:
             self.refuse("split", "says not what separates the items")
-        return Split(
-            self._texts("split.columns", table.get("columns", [])), tuple(sorted(by, key=len, reverse=True)), drop
-        )
+        columns = self._texts("split.columns", table.get("columns", []))
+        return Split(columns or self.refuse("split", "names no column"), tuple(sorted(by, key=len, reverse=True)), drop)
 
     def _only(self, where: str, facts: Mapping[str, Any], known: set[str] | frozenset[str]) -> None:
         if unknown := sorted(set(facts) - known):
@@ -253,6 +256,14 @@ class _Parser:
 
     def _table(self, where: str, value: object) -> Mapping[str, Any]:
         return value if isinstance(value, dict) else self.refuse(where, "is not a table")
+
+    def _flag(self, where: str, value: object) -> bool:
+        return value if isinstance(value, bool) else self.refuse(where, "is neither true nor false")
+
+    def _count(self, where: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _COUNT_MAX:
+            self.refuse(where, f"is no whole number from 0 to {_COUNT_MAX:,}")
+        return value
 
     def _text(self, where: str, value: object) -> str:
         return value if isinstance(value, str) else self.refuse(where, "is not text in quotation marks")

@@ -6,7 +6,9 @@
 3. A packed file that ends too early or is damaged is refused, never read half.
 4. Text is UTF-16 with its byte order mark or the zero bytes that give it away; UTF-8 if all of it is; else Windows-1252
    if all of it is; else refused with the line of the first byte that is not. A NUL character is damage.
-5. The old binary Excel format, and encrypted files, are refused by name.
+5. What is no table is refused by name: the old binary Excel format, encrypted files, PDF, documents, web pages and XML
+   (some systems call these .xls). An archive may hold such files, when the profile says which of it are to be read.
+6. Files that an operating system leaves in an archive (a name that begins with a dot, Thumbs.db) are none of it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import fnmatch
 import gzip
 import hashlib
 import io
+import re
 import tempfile
 import zipfile
 import zlib
@@ -46,6 +49,7 @@ _ZERO_SHARE: Final = 3
 """Of text in Latin letters, UTF-16 makes every second byte zero; a third is enough to tell."""
 _MEMORY_BYTES: Final = 8 * 1024 * 1024
 _ENCRYPTED: Final = 0x1
+_LEFT_BEHIND: Final = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 
 Opener = Callable[[], IO[bytes]]
 
@@ -112,10 +116,24 @@ def parts_of(source: Source, members: tuple[str, ...] = ()) -> list[Part]:
     return [Part(source.name, "", False, source.open, digest)]
 
 
+def _refuse_documents(part: Part, head: bytes) -> None:
+    """Rule 5."""
+    begins = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    for starts, what, hint in _DOCUMENTS:
+        if begins.startswith(starts):
+            refuse(part.name, what, _or_leave_it_out(part, hint))
+
+
+def _or_leave_it_out(part: Part, hint: str) -> str:
+    """For a file of an archive."""
+    return f'{hint}, or say in a profile which files to read: members = ["*.csv"]' if part.packing == "zip" else hint
+
+
 def encoding_of(part: Part, wanted: str | None) -> Encoding:
     """The file's encoding, found out or as wanted, after all of it was read (rule 4)."""
     with part.open() as file:
         head = file.read(4096)
+    _refuse_documents(part, head)
     candidates = [wanted] if wanted else _candidates(head)
     failure = 0
     for codec in candidates:
@@ -129,6 +147,17 @@ def encoding_of(part: Part, wanted: str | None) -> Encoding:
         "export it again as UTF-8 (in Excel: Save As, CSV UTF-8), or name its encoding",
     )
 
+
+_DOCUMENTS: Final = (
+    ((b"%pdf-",), "is a PDF document, which holds no table that can be read", "ask for the data as .xlsx or CSV"),
+    ((b"{\\rtf",), "is a word processor's document", "save its table as .xlsx or CSV UTF-8"),
+    (
+        (b"<!doctype html", b"<html", b"<head", b"<meta", b"<style", b"<table"),
+        "is a web page, whatever its name says",
+        "open it in Excel, and save it as .xlsx or CSV UTF-8",
+    ),
+    ((b"<?xml", b"<workbook"), "is XML", "open it in Excel, and save it as .xlsx or CSV UTF-8"),
+)
 
 _TITLES: Final = {
     "utf-8-sig": "UTF-8",
@@ -167,7 +196,8 @@ def _decode(part: Part, codec: str) -> tuple[int, int]:
                 return lines, lines + bytes(error.object[: error.start]).count(b"\n")
             if (nul := text.find("\0")) >= 0:
                 line = lines + text.count("\n", 0, nul)
-                refuse(part.name, f"holds a NUL byte in line {line}", "it is damaged or no text: export it again")
+                hint = _or_leave_it_out(part, "it is damaged or no text: export it again")
+                refuse(part.name, f"holds a NUL byte in line {line}", hint)
             lines += text.count("\n")
             if not block:
                 return lines, 0
@@ -208,7 +238,7 @@ def _zip_names(name: str, file: IO[bytes]) -> list[str]:
 
 
 def _members(source: Source, names: list[str], wanted: tuple[str, ...], digest: bytes) -> list[Part]:
-    inside = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    inside = [name for name in names if not name.endswith("/") and not _LEFT_BEHIND.search(name)]  # rule 6
     if wanted:
         inside = [name for name in inside if any(fnmatch.fnmatch(name, pattern) for pattern in wanted)]
     if not inside:

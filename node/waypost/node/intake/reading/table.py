@@ -70,6 +70,8 @@ class Table:
     hidden: bool
     _open: Callable[[], Iterator[Cells]]
     _pad: bool
+    aside: tuple[str, ...] = ()
+    """Tables of the same file that are not read, each with why."""
     skipped: Counter[Skipped] = field(default_factory=Counter)
     skipped_lines: dict[Skipped, list[int]] = field(default_factory=dict)
 

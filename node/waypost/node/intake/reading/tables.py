@@ -160,6 +160,9 @@ def _sheets(part: Part, reading: Reading) -> list[Table]:
     tables = [table for sheet in sheets if (table := _sheet(part, book, sheet, reading)) is not None]
     if not tables:
         refuse(part.name, "is empty", "export it again")
+    tables[0].aside = tuple(
+        f"{part.name} [{sheet.name}]: a hidden sheet" for sheet in sheets if sheet.hidden and not reading.sheets
+    )
     return tables
 
 
