@@ -5,6 +5,7 @@
     active, corrected,
     voided            --seal-----> sealed           it stays here and goes nowhere
     voided, sealed    --reinstate> corrected        with the facts it had when it last stood
+    sealed when void  --reinstate> voided           opening what was sealed is not letting it count again
     any               --expunge--> expunged         only the fact is left
 
 1. Never in place: each change but expungement is a new version, and earlier ones stay as they are.
@@ -113,10 +114,14 @@ def seal(store: Store, record_key: str, why: Why) -> Changed:
 
 
 def reinstate(store: Store, record_key: str, why: Why) -> Changed:
-    """A voided or sealed record stands again, with the facts it had when it last stood."""
+    """A voided or sealed record stands again, with the facts of when it last stood; one sealed when void is void."""
     with store.writing():
         held = _held(store, record_key, Change.REINSTATED)
-        stood = [version for version in store.conduct.history(record_key) if version.status in _STANDING]
+        open_versions = [each for each in store.conduct.history(record_key) if each.status is not RecordStatus.SEALED]
+        sealed = held.record.status is RecordStatus.SEALED
+        if sealed and open_versions and open_versions[-1].status is RecordStatus.VOIDED:
+            return _next(store, held, open_versions[-1], Change.REINSTATED, why)
+        stood = [version for version in open_versions if version.status in _STANDING]
         if not stood:
             raise ChangeError(f"no version of {record_key} ever stood", hint="import it under a new key")
         again = replace(stood[-1], status=RecordStatus.CORRECTED)

@@ -6,7 +6,8 @@
    is permitted that the file does not forbid. So whatever they say, they only narrow: no permit of theirs ever reaches
    the floor, or another file.
 3. A file that cannot be read or parsed, or does not fit the schema, keeps the engine from being made: the node then
-   discloses nothing, and says so. So does a folder that cannot be read, and a file that is almost called .cedar.
+   discloses nothing, and says so. So does a folder that cannot be read, and a file that is almost called .cedar or lies
+   in a folder within it.
 4. A policy that fails while it is evaluated declines: a forbid that was skipped must not let anything out.
 5. A decision names the policies that made it, by their @id; one without is named for its file and place.
 """
@@ -238,13 +239,20 @@ def _paths(home: Path) -> list[Path]:
         found = sorted(folder.iterdir())
     except OSError as error:
         raise PolicyError(f"{folder} cannot be read", hint="the node discloses nothing until it can") from error
-    strange = [path.name for path in found if path.suffix != ".cedar" and "cedar" in path.name.casefold()]
+    strange = [path.name for path in found if _strange(path)]
     if strange:
         raise PolicyError(
             f"{folder / strange[0]} is no policy file by its name",
-            hint="the node discloses nothing until it is called NAME.cedar, or moved away",
+            hint="the node discloses nothing until every policy file is called policies/NAME.cedar, or moved away",
         )
     return [path for path in found if path.suffix == ".cedar"]
+
+
+def _strange(path: Path) -> bool:
+    """Whether this may be meant for a policy file, or holds one, and would not be read."""
+    if path.is_dir():
+        return any("cedar" in inner.name.casefold() for inner in (path, *path.rglob("*")))
+    return path.suffix != ".cedar" and "cedar" in path.name.casefold()
 
 
 def read_files(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.parties.duty_world import NOW_MS, PERSON, RECORD, TODAY, World
+from tests.parties.duty_world import NOW_MS, OWNER, PERSON, RECORD, TODAY, World
 
 from waypost.node import changing, disputing, scrubbing
 from waypost.node.changing import Changed, Why
@@ -19,8 +19,10 @@ from waypost.node.errors import ChangeError, RecordError, SettingsError
 from waypost.node.intake.rejects import forget_rejects
 from waypost.node.persons import Person, PersonName
 from waypost.node.records import Appeal, ConductKind, ConductRecord, RecordStatus
+from waypost.node.results import notice_facts
 from waypost.node.statements import Dispute, Statement
 from waypost.node.store import OfficerTokens, Store
+from waypost.v1 import check_pb2
 
 KEY = RECORD.record_key
 WHY = Why("IA-3", "as the court ordered", NOW_MS, TODAY)
@@ -62,19 +64,37 @@ def test_each_change_is_a_new_version_and_earlier_ones_stay_as_they_were(store: 
     changing.void(store, KEY, WHY, overturned=True)
     changing.seal(store, KEY, WHY)
     changing.reinstate(store, KEY, WHY)
+    changing.reinstate(store, KEY, WHY)
     history = store.conduct.history(KEY)
     assert history[0] == first
-    assert [version.version for version in history] == [1, 2, 3, 4, 5]
-    assert [version.status for version in history] == ["active", "corrected", "voided", "sealed", "corrected"]
+    assert [version.version for version in history] == [1, 2, 3, 4, 5, 6]
+    statuses = [version.status for version in history]
+    assert statuses == ["active", "corrected", "voided", "sealed", "voided", "corrected"]
     assert (history[1].summary, history[1].amount_cents) == ("Other words.", 1250)
     assert history[2].fair_process.appeal is Appeal.OVERTURNED
-    assert history[4] == replace(history[1], version=5)
+    assert history[4] == replace(history[2], version=5)
+    assert history[5] == replace(history[1], version=6)
     assert [(each.change, each.version) for each in store.changes.of_record(KEY)] == [
         ("corrected", 2),
         ("voided", 3),
         ("sealed", 4),
         ("reinstated", 5),
+        ("reinstated", 6),
     ]
+
+
+def test_attack_a_record_voided_on_appeal_stands_again_by_being_sealed_and_opened(world: World) -> None:
+    world.ask()
+    store = world.owner.store
+    changing.void(store, KEY, WHY, overturned=True)
+    changing.seal(store, KEY, WHY)
+    changing.reinstate(store, KEY, WHY)
+    world.make_notices()
+    world.deliver()
+    (notice,) = world.asker.store.notices.standing_of(OWNER)
+    assert notice_facts(notice)["standing"] == "voided"
+    (answer,) = world.asker.store.checks.answers(world.ask())
+    assert not check_pb2.AnswerBody.FromString(answer.body).candidates[0].conduct
 
 
 def test_the_database_refuses_to_change_or_delete_a_version(store: Store, world: World) -> None:

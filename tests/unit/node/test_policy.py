@@ -380,6 +380,15 @@ def test_a_file_that_is_almost_called_as_a_policy_file_is_refused_not_overlooked
         read_local(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["state/a.cedar", "state/more/a.cedar", "a.cedar/readme.txt"])
+def test_a_file_in_a_folder_within_the_folder_is_refused_not_overlooked(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "policies" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("forbid (principal, action, resource);")
+    with pytest.raises(PolicyError, match="no policy file by its name"):
+        read_local(tmp_path)
+
+
 def test_a_folder_of_policies_that_is_none_is_refused_not_taken_for_empty(tmp_path: Path) -> None:
     assert read_local(tmp_path) == ()
     (tmp_path / "policies").symlink_to(tmp_path / "nowhere")

@@ -81,7 +81,7 @@ def reinstate(
     reason: ReasonOption,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Let a voided or sealed record stand again, with the facts it had when it last stood."""
+    """Let a voided or sealed record stand again as it last stood; one that was void when sealed is void again."""
     from waypost.node import changing
 
     with records.opened(home, passphrase_file) as store:
