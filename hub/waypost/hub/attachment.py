@@ -2,9 +2,10 @@
 
     opening --hello within HELLO_TIMEOUT_S--> attached --either side ends--> closed
 
-Two tasks belong to a stream and end with it: one reads what the node sends, one looks into the mailbox. The stream
-itself is the third: it sends what the other two put into the outgoing queue. When one of the two fails, the stream
-ends: no link stays up that does only half of its work.
+Three tasks belong to a stream and end with it: one reads what the node sends, one deletes the mail that it says it has
+taken, several pieces at a time, and one looks into the mailbox. The stream itself is the fourth: it sends what the
+others put into the outgoing queue. When one of them fails, the stream ends: no link stays up that does only a part of
+its work.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from grpc import aio
 from sqlalchemy import Connection
 
+from waypost.crypto.envelope import SigningKey
 from waypost.hub import answers, index, mailbox, members, posts, reconciliations, round_answers
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
@@ -33,6 +35,7 @@ from waypost.hub.limits import (
     ROSTER_SEND_MAX_S,
     SUPERSEDED_RETRY_AFTER_MS,
     SUSPENDED_RETRY_AFTER_MS,
+    TAKEN_TOGETHER_MAX,
 )
 from waypost.hub.links import Link
 from waypost.hub.posted import Posted
@@ -54,6 +57,8 @@ class Attachment:
     def __init__(self, hub: Hub, ori: str) -> None:
         self._hub = hub
         self._link = Link(ori, asyncio.Queue(OUTGOING_FRAMES_MAX))
+        self._taken: list[link_pb2.MailTaken] = []
+        self._some_taken = asyncio.Event()
 
     async def run(self, requests: _Requests) -> AsyncGenerator[link_pb2.HubFrame]:
         """Frames to send, until the stream ends."""
@@ -65,7 +70,8 @@ class Attachment:
         await self._audit(Event.ATTACHED, "")
         link.roster_version = hello.roster_version
         waiting = await hub.database.run(lambda c: mailbox.count_waiting(c, link.ori))
-        tasks = [asyncio.create_task(self._guard(work)) for work in (self._read(requests), self._deliver())]
+        works = (self._read(requests), self._clear_taken(), self._deliver())
+        tasks = [asyncio.create_task(self._guard(work)) for work in works]
         link.wake()
         try:
             yield link_pb2.HubFrame(welcome=link_pb2.Welcome(roster_version=hub.roster().version, mail_waiting=waiting))
@@ -113,12 +119,16 @@ class Attachment:
                 await self._take(request.frame)
         except aio.AioRpcError:
             pass  # the connection is gone
+        await self._clear_once()  # what was said before it went
         self._link.end()
 
     async def _take(self, frame: link_pb2.NodeFrame) -> None:
         self._hub.roster().active_member(self._link.ori)
         if frame.HasField("mail_taken"):
-            await self._mail_taken(frame.mail_taken)
+            self._taken.append(frame.mail_taken)
+            self._some_taken.set()
+            if len(self._taken) >= TAKEN_TOGETHER_MAX:
+                await self._clear_once()
         elif frame.HasField("post"):
             await self._post(frame.post)
         elif frame.HasField("index_digest"):
@@ -126,21 +136,26 @@ class Attachment:
         else:
             raise Refused("malformed", "a stream has one hello, and then no frame without content")
 
-    async def _mail_taken(self, taken: link_pb2.MailTaken) -> None:
+    async def _clear_taken(self) -> None:
+        while True:
+            await self._some_taken.wait()
+            self._some_taken.clear()
+            await self._clear_once()
+
+    async def _clear_once(self) -> None:
+        """Delete what the node has taken until now."""
         ori, key, moment = self._link.ori, self._hub.key, _now_ms()
-        reason = taken.refused_reason[:40]
+        taken, self._taken = self._taken, []
+        if not taken:
+            return
 
-        def work(connection: Connection) -> str | None:
-            mail = mailbox.take(connection, ori, taken.mail_id)
-            if mail is None:
-                return None
-            round_answers.mail_refused(connection, mail, ori, reason, moment)
-            return answers.query_taken(connection, mail, ori, reason, key=key, now_ms=moment)
+        def work(connection: Connection) -> list[str | None]:
+            return [_clear(connection, ori, each, key, moment) for each in taken]
 
-        asker = await self._hub.database.run(work)
-        self._link.taken(taken.mail_id)
-        if asker is not None:
-            self._hub.links.wake((asker,))
+        askers = await self._hub.database.run(work)
+        for each in taken:
+            self._link.taken(each.mail_id)
+        self._hub.links.wake(asker for asker in askers if asker is not None)
 
     async def _post(self, post: link_pb2.Post) -> None:
         posted = Posted(self._link.ori, self._hub.roster(), self._hub.key, _now_ms())
@@ -210,6 +225,15 @@ class Attachment:
     async def _audit(self, event: Event, detail: str) -> None:
         ori = self._link.ori
         await self._hub.database.run(lambda c: add_audit(c, _now_ms(), event, ori, detail))
+
+
+def _clear(connection: Connection, ori: str, taken: link_pb2.MailTaken, key: SigningKey, moment_ms: int) -> str | None:
+    """Delete a piece of mail; when it was a query that the node refused, its asker has mail now."""
+    mail, reason = mailbox.take(connection, ori, taken.mail_id), taken.refused_reason[:40]
+    if mail is None:
+        return None
+    round_answers.mail_refused(connection, mail, ori, reason, moment_ms)
+    return answers.query_taken(connection, mail, ori, reason, key=key, now_ms=moment_ms)
 
 
 def _compare(

@@ -20,7 +20,7 @@ from waypost.crypto.envelope import SigningKey
 from waypost.crypto.errors import KeystoreError
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.reading import RequestReader
-from waypost.crypto.serving import renewing_server_credentials, server_options
+from waypost.crypto.serving import renewing_server_credentials, server_options, settle
 from waypost.crypto.split_oprf import HalfKey
 from waypost.hub import checks, index, mailbox, reconciliations, routing, standings, watches
 from waypost.hub.checkpoints import Checkpoints
@@ -118,6 +118,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
     link_server, link_address = await _serve_links(hub, settings, probe)
     enrol_server, enrol_address = await _serve_enrolment(hub, home, keystore, settings, probe)
     await database.run(lambda c: _note_addresses(c, link_address, enrol_address))
+    settle()
     print(  # noqa: T201 - for whoever waits for it
         f"waypost-hub serving links on {link_address}, enrolment on {enrol_address}", flush=True
     )

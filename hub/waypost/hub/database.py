@@ -19,7 +19,7 @@ from waypost.hub import schema
 from waypost.hub.audit import Event
 from waypost.hub.errors import SettingsError
 from waypost.hub.group_commit import GroupCommit
-from waypost.hub.limits import BUSY_TIMEOUT_S
+from waypost.hub.limits import BUSY_TIMEOUT_S, SQLITE_CACHE_KIB, SQLITE_LOG_PAGES
 from waypost.hub.migrations import SCHEMA_VERSION, upgrade
 
 _Result = TypeVar("_Result")
@@ -60,6 +60,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # this module begins transactions itself, so that writers wait for each other
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {SQLITE_LOG_PAGES}")
     connection.execute("PRAGMA secure_delete = ON")  # who matched a check shall be gone from the file as well
 
 

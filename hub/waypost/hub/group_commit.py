@@ -54,12 +54,15 @@ class GroupCommit:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, "store")
         self._waiting: deque[_Work] = deque()
+        self._at_work = False
 
     async def run(self, do: Callable[[Connection], _Result]) -> _Result:
         """Do this in a transaction: what it gives once it is on the disk, or what it raised, taken back."""
         work = _Work(do, asyncio.get_running_loop().create_future())
         self._waiting.append(work)
-        self._thread.submit(self._commit_waiting)  # finds nothing if an earlier group has taken the work along
+        if not self._at_work:
+            self._at_work = True
+            self._thread.submit(self._commit_all)
         result: _Result = await work.told
         return result
 
@@ -67,9 +70,17 @@ class GroupCommit:
         """Finish what waits."""
         self._thread.shutdown()
 
-    def _commit_waiting(self) -> None:
-        if not self._waiting:
-            return
+    def _commit_all(self) -> None:
+        """Until nothing waits. Whoever comes while nobody is at work starts the thread anew."""
+        while True:
+            while self._waiting:
+                self._commit_group()
+            self._at_work = False
+            if not self._waiting:
+                return
+            self._at_work = True  # something came between the look and the word
+
+    def _commit_group(self) -> None:
         group = [self._waiting.popleft()]
         try:
             with self._engine.begin() as connection:

@@ -38,6 +38,9 @@ MAIL_IN_FLIGHT_MAX: Final = 64
 MAIL_IN_FLIGHT_BYTES_MAX: Final = 16 * 1024 * 1024
 """The same in bytes, for answers that are longer than usual; one piece of mail always goes."""
 
+TAKEN_TOGETHER_MAX: Final = MAIL_IN_FLIGHT_MAX
+"""Acknowledgements of one link that are waiting for the database; then the link waits for it as well."""
+
 MAIL_FETCHED_MAX: Final = 8
 """Mail read from the database at a time: at most 8 envelopes of 8 MiB are in memory before their sizes are known."""
 
@@ -137,6 +140,12 @@ ROUNDS_SHOWN: Final = 50
 AUDIT_ENTRIES_SHOWN: Final = 50
 SEEN_KEPT_MS: Final = CHECK_LIFETIME_MS
 BUSY_TIMEOUT_S: Final = 10.0
+SQLITE_CACHE_KIB: Final = 64 * 1024
+"""Memory for the database's pages: the upper levels of an index of 80 million tokens, and all that checks touch."""
+
+SQLITE_LOG_PAGES: Final = 4000
+"""Pages in SQLite's write-ahead log before they go to the file: 16 MB, so that a page of many checks goes once."""
+
 LOOKUP_CHUNK: Final = 500
 """Tokens in one IN clause: below SQLite's oldest limit on variables (999)."""
 

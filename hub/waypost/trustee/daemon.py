@@ -16,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.pki import TRUSTEE_TLS_NAME, CertificateAuthority
 from waypost.crypto.reading import RequestReader
-from waypost.crypto.serving import renewing_server_credentials, server_options
+from waypost.crypto.serving import renewing_server_credentials, server_options, settle
 from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
 from waypost.trustee.errors import SettingsError
 from waypost.trustee.limits import HOUSEKEEPING_INTERVAL_S
@@ -57,6 +57,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
         raise SettingsError(f"nothing can listen on {address}", hint=f"change `listen` in {home.settings}") from None
     await server.start()
     await checks.set("", health_pb2.HealthCheckResponse.SERVING)
+    settle()
     print(f"waypost-trustee serving on {address.rpartition(':')[0]}:{port}", flush=True)  # noqa: T201 - for whoever waits
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from waypost.crypto.keystore import Keystore
+from waypost.crypto.serving import settle
 from waypost.node import scrubbing, terms
 from waypost.node.audit import Event
 from waypost.node.disclosure_heads import DisclosureHeads
@@ -182,4 +183,5 @@ async def serve(home: Path, keys: Keystore, store: Store) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        settle()
         await daemon.run(stop)

@@ -209,6 +209,12 @@ class Attached:
     async def take(self, mail: link_pb2.Mail, reason: str = "") -> None:
         await self.send(mail_taken=link_pb2.MailTaken(mail_id=mail.mail_id, refused_reason=reason))
 
+    async def end(self) -> None:
+        """Say no more, and wait until the hub has ended the stream as well."""
+        await self._call.done_writing()
+        while await self.frame() is not None:
+            pass
+
     async def receipt(self) -> check_pb2.Receipt:
         """The next mail, which is a receipt; taken."""
         mail = await self.mail()

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from waypost.crypto import pki
 from waypost.crypto.envelope import SigningKey, sign, verify_signatures
 from waypost.crypto.split_oprf import blind_batch
+from waypost.hub.limits import MAIL_IN_FLIGHT_MAX
 from waypost.protocol import limits, names
 from waypost.protocol.joincode import JoinCode
 from waypost.v1 import check_pb2, hub_service_pb2, index_pb2, link_pb2
@@ -121,6 +122,21 @@ async def test_mail_that_was_not_acknowledged_comes_again_and_a_repeated_answer_
         assert (other.accepted, other.reason) == (False, "answered-before")
     async with asker.attached() as up:
         assert up.welcome.mail_waiting == 3  # two receipts and one answer
+
+
+async def test_what_a_node_says_it_has_taken_counts_even_when_its_stream_ends_with_the_same_breath(
+    federation: Federation,
+) -> None:
+    asker = await federation.member("CA9900131")
+    async with asker.calling() as hub:
+        for _ in range(MAIL_IN_FLIGHT_MAX + 20):  # more than the hub has on its way down a link at a time
+            await hub.SubmitCheck(asker.check([]))
+    for waiting, take in ((MAIL_IN_FLIGHT_MAX + 20, MAIL_IN_FLIGHT_MAX), (20, 20), (0, 0)):
+        async with asker.attached() as up:
+            assert up.welcome.mail_waiting == waiting
+            for _ in range(take):
+                await up.take(await up.mail())
+            await up.end()
 
 
 async def test_a_newer_link_supersedes_the_older(federation: Federation) -> None:
