@@ -23,7 +23,7 @@ from typing import Final
 from waypost.node.errors import SettingsError
 from waypost.node.limits import TOLD_WINDOW_DAYS, WINDOW_DAYS_MAX
 from waypost.node.records import ConductKind, ConductRecord
-from waypost.node.settings import read_table
+from waypost.node.settings import Tables, choices, read_tables
 
 _CHOICES: Final = frozenset({"window_days", "kinds", "law"})
 
@@ -61,7 +61,12 @@ class Windows:
 
 def read_windows(home: Path) -> Windows:
     """The windows that a node's settings name; SettingsError when they cannot be used."""
-    table = read_table(home, "due_process", _CHOICES)
+    return windows_of(read_tables(home))
+
+
+def windows_of(tables: Tables) -> Windows:
+    """The same, of settings that were read."""
+    table = choices(tables, "due_process", _CHOICES)
     kinds = table.get("kinds", {})
     if not isinstance(kinds, dict):
         raise SettingsError("due_process: kinds is no table", hint="write [due_process.kinds]")

@@ -20,14 +20,14 @@ from waypost.node import settings
 from waypost.node.answering import Self
 from waypost.node.asking import Asker
 from waypost.node.audit import Event
-from waypost.node.due_process import read_windows
+from waypost.node.due_process import windows_of
 from waypost.node.errors import LinkError, PolicyError, SettingsError
 from waypost.node.federation import Federation, read_federation
 from waypost.node.hub_client import HubClient
 from waypost.node.link import Link, LinkState
 from waypost.node.policy import PolicyEngine, law_files, read_local
 from waypost.node.store import AuditEntry, Store, StoredRoster
-from waypost.node.terms import read_terms
+from waypost.node.terms import terms_of
 from waypost.node.tokenizing import Evaluator, Threads
 from waypost.protocol.errors import RosterError
 from waypost.protocol.roster import Roster, accept_roster, open_roster
@@ -60,8 +60,8 @@ class Running:
             ThreadPoolExecutor(1, "store"), ThreadPoolExecutor(cores + 2, "callers"), ThreadPoolExecutor(cores, "cores")
         )
         self.roster = self._held_roster()
-        self.windows = read_windows(home)
-        self.terms = read_terms(home)
+        tables = settings.read_tables(home)
+        self.windows, self.terms = windows_of(tables), terms_of(tables)
         self.policies: PolicyEngine | None = None
         self.law_since_ms = now_ms()
         """When the policies, settings and roster in force came into force in this process."""
@@ -119,7 +119,8 @@ class Running:
         self._law_files = law_files(self.home)
         self.policies, self.law_since_ms = None, now_ms()
         try:
-            self.windows, self.terms = read_windows(self.home), read_terms(self.home)
+            tables = settings.read_tables(self.home)
+            self.windows, self.terms = windows_of(tables), terms_of(tables)
             self.policies = PolicyEngine(self.roster.policy_floor, read_local(self.home))
         except (PolicyError, SettingsError) as error:
             _log.error("nothing is disclosed: %s", error)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
@@ -27,6 +27,9 @@ COLUMN_KEY: Final = "column"
 
 TABLES: Final = frozenset({"due_process", "terms"})
 """The tables of settings.toml: due_process.py and terms.py say what is in them."""
+
+
+Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def store_path(home: Path) -> Path:
@@ -44,8 +47,8 @@ def settings_path(home: Path) -> Path:
     return home / "settings.toml"
 
 
-def read_table(home: Path, name: str, keys: frozenset[str]) -> Mapping[str, Any]:
-    """A table of settings.toml, empty when there is none; SettingsError for a name that Waypost does not know.
+def read_tables(home: Path) -> Tables:
+    """The tables of settings.toml by name, none when there is no file; SettingsError for one that nobody knows.
 
     A misspelt choice of what the law demands must not pass for none.
     """
@@ -55,10 +58,16 @@ def read_table(home: Path, name: str, keys: frozenset[str]) -> Mapping[str, Any]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}", hint="mend it") from None
     require_known(settings, TABLES, f"{path} has a table")
-    table = settings.get(name, {})
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path}: {name} is no table", hint=f"write [{name}]")
-    require_known(table, keys, f"{path}: [{name}] has a choice")
+    for name, table in settings.items():
+        if not isinstance(table, dict):
+            raise SettingsError(f"{path}: {name} is no table", hint=f"write [{name}]")
+    return settings
+
+
+def choices(tables: Tables, name: str, known: frozenset[str]) -> Mapping[str, Any]:
+    """What one of the tables says, empty when there is none; SettingsError for a choice that is none of these."""
+    table = tables.get(name, {})
+    require_known(table, known, f"settings.toml: [{name}] has a choice")
     return table
 
 

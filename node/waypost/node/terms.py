@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from waypost.node.audit import Event
@@ -29,7 +28,7 @@ from waypost.node.limits import KEEP_DAYS_MAX
 from waypost.node.noticed import without_record
 from waypost.node.records import ConductKind, ConductRecord
 from waypost.node.scrubbing import note_due
-from waypost.node.settings import read_table, require_known
+from waypost.node.settings import Tables, choices, require_known
 from waypost.node.store import AuditEntry, Store
 from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
@@ -65,9 +64,9 @@ class OwnTerms:
         return record_pb2.Terms(permitted_purpose=purpose, onward_sharing=terms.onward_sharing, keep_until=until)
 
 
-def read_terms(home: Path) -> OwnTerms:
+def terms_of(tables: Tables) -> OwnTerms:
     """The terms that a node's settings name; SettingsError when they cannot be used."""
-    table = read_table(home, "terms", _CHOICES | {"kinds", "law"})
+    table = choices(tables, "terms", _CHOICES | {"kinds", "law"})
     kinds = table.get("kinds", {})
     if not isinstance(kinds, dict) or not all(isinstance(entry, dict) for entry in kinds.values()):
         raise SettingsError("terms: kinds are no tables", hint="write [terms.kinds.suspension], for example")

@@ -11,8 +11,9 @@ import pytest
 from waypost.node import terms
 from waypost.node.errors import SettingsError
 from waypost.node.records import ConductKind, ConductRecord, FairProcess, RecordStatus
+from waypost.node.settings import read_tables
 from waypost.node.store import ReceivedNotice, Store, StoredAnswer, StoredCheck
-from waypost.node.terms import OwnTerms, Terms, read_terms
+from waypost.node.terms import OwnTerms, Terms, terms_of
 from waypost.v1 import check_pb2, notice_pb2, record_pb2
 
 TODAY = date(2026, 11, 24)
@@ -95,7 +96,7 @@ def test_the_terms_of_a_kind_come_before_the_general_ones_and_count_from_the_dis
 
 
 def test_without_settings_nothing_may_be_passed_on_and_no_day_is_the_last(tmp_path: Path) -> None:
-    given = read_terms(tmp_path).of(_conduct(ConductKind.TERMINATION), "hiring", TODAY)
+    given = terms_of(read_tables(tmp_path)).of(_conduct(ConductKind.TERMINATION), "hiring", TODAY)
     assert (given.onward_sharing, given.keep_until) == (False, "")
     assert terms.words(given) == "may be used for hiring; not to be given to others"
 
@@ -119,4 +120,4 @@ def test_without_settings_nothing_may_be_passed_on_and_no_day_is_the_last(tmp_pa
 def test_settings_that_say_nothing_clear_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "settings.toml").write_text(text)
     with pytest.raises(SettingsError):
-        read_terms(tmp_path)
+        terms_of(read_tables(tmp_path))

@@ -168,10 +168,11 @@ def newest_roster(store: Store) -> Roster:
 
 def policy_state(store: Store, home: Path) -> str:
     """Whether the node's policies can be used, in one line; what is wrong stands first."""
-    from waypost.node.due_process import read_windows
+    from waypost.node.due_process import windows_of
     from waypost.node.errors import PolicyError, SettingsError
     from waypost.node.policy import PolicyEngine, read_local
-    from waypost.node.terms import read_terms
+    from waypost.node.settings import read_tables
+    from waypost.node.terms import terms_of
 
     try:
         roster = newest_roster(store)
@@ -179,8 +180,9 @@ def policy_state(store: Store, home: Path) -> str:
         return "no floor yet: the node has joined no federation"
     try:
         engine = PolicyEngine(roster.policy_floor, read_local(home))
-        read_windows(home)
-        read_terms(home)
+        tables = read_tables(home)
+        windows_of(tables)
+        terms_of(tables)
     except (PolicyError, SettingsError) as error:
         return f"NOTHING IS DISCLOSED: {error}"
     return f"the federation's floor and {engine.file_count} files of the node's own"
