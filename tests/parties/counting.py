@@ -57,26 +57,26 @@ class CountingMember:
             now_ms=now_ms(),
         )
 
-    def answer_mail(self, link: Attached) -> link_pb2.PostResult | None:
-        """Take the next mail as the daemon does, and post what it put in the outbox; what became of that."""
-        mail = link.mail()
-        self.taken.append(mail.message)
-        refused = ""
-        try:
-            messages.take(self.store, mail.message, self.receiver())
-        except Refused as error:
-            refused = error.reason
-        link.take(mail, refused)
+    def answer_mail(self, link: Attached, count: int = 1) -> link_pb2.PostResult | None:
+        """Take so many mails as the daemon does, and post what they put in the outbox; what became of the last."""
+        for mail in [link.mail() for _ in range(count)]:
+            self.taken.append(mail.message)
+            refused = ""
+            try:
+                messages.take(self.store, mail.message, self.receiver())
+            except Refused as error:
+                refused = error.reason
+            link.take(mail, refused)
         result = None
-        for waiting in self.store.outbox.waiting(10):
+        for waiting in self.store.outbox.waiting(count + 10):
             result = link.post(parse_envelope(waiting.envelope), waiting.id)
             self.store.outbox.remove(waiting.id)
         return result
 
-    def answer(self) -> link_pb2.PostResult | None:
-        """Attach, and answer the next mail."""
+    def answer(self, count: int = 1) -> link_pb2.PostResult | None:
+        """Attach, and answer so many mails that wait."""
         with self.member.attached() as link:
-            return self.answer_mail(link)
+            return self.answer_mail(link, count)
 
 
 def counting_member(federation: Federation, ori: str, trained: tuple[int, int]) -> CountingMember:

@@ -65,6 +65,11 @@ class Measure:
     dimensions: tuple[Dimension, ...]
     by_year: bool
     documentation: str
+    key: int = 1
+    """How many of its dimensions are key variables, which charts show. Over the last of them a whole divides into
+    percentages, for each combination of those before it."""
+    overlapping: bool = False
+    """Whether one unit may be counted under several values of that variable: they are then parts of no whole."""
     part_of: str = ""
     """The measure that counts the same events among others; empty for most."""
 
@@ -306,6 +311,7 @@ _ALL: Final = (
         by_year=False,
         documentation="Officers trained by the period's end, as the agency's custodian states it (waypost-node "
         "programme). An officer with both trainings is in both cells.",
+        overlapping=True,
     ),
     Measure(
         name="programmes",
@@ -317,6 +323,7 @@ _ALL: Final = (
         dimensions=(_PROGRAMME, _STANDING),
         by_year=False,
         documentation="Agencies that have, have not, or did not say, as the agency's custodian states it.",
+        key=2,
     ),
 )
 

@@ -10,7 +10,7 @@ from tests.parties import release_world as given
 from tests.parties.compliance_world import World
 
 from waypost.hub.release.results import Published, publish
-from waypost.hub.release.series import by_year, extent, first_dimension, unit_word
+from waypost.hub.release.series import by_year, extent, key_variables, unit_word
 from waypost.hub.release.site import rows_shown
 from waypost.protocol.measures import MEASURES, measure
 from waypost.protocol.periods import parse_period
@@ -58,7 +58,7 @@ def test_the_line_over_years_is_of_the_rows_that_every_year_shows(world: World) 
     assert [(year, value) for year, value, _ in points] == [("2023", 70), ("2024", 80), ("2025", 100)]
     assert [margin for *_, margin in points] == [pytest.approx(MARGIN * 2**0.5)] * 3
     assert extent(published) == "over the rows that are shown in every year (2 of 10)"
-    assert [point[:2] for point in first_dimension(published)][-1] == ("commendation", 900)
+    assert [point[:2] for point in key_variables(published)][-1] == ("commendation", 900)
 
 
 def test_no_line_without_a_row_that_every_year_shows(world: World) -> None:
@@ -94,3 +94,29 @@ def test_of_a_long_table_the_page_shows_the_rows_that_say_something(world: World
     assert len(long.lines) == 65
     short = shown(world, "records", "2025", {("termination", "2025"): 19})
     assert len(rows_shown(short)) == 10
+
+
+def test_programmes_divide_over_yes_and_no_within_each(world: World) -> None:
+    totals = {("co_responder", "yes"): 30, ("co_responder", "no"): 90, ("early_intervention", "yes"): 50}
+    published = shown(world, "programmes", "2025", totals, state="OR")
+    assert {key: share.value for key, share in published.shares} == {
+        ("co_responder", "yes"): 25,
+        ("co_responder", "no"): 75,
+        ("early_intervention", "yes"): 100,
+    }
+    assert [name for name, *_ in key_variables(published)] == [
+        "co_responder: yes",
+        "co_responder: no",
+        "early_intervention: yes",
+    ]
+
+
+def test_what_overlaps_has_no_percentages(world: World) -> None:
+    totals = {("crisis_intervention",): 30, ("de_escalation",): 90}
+    assert shown(world, "officers-trained", "2025", totals, state="OR").shares == ()
+    assert len(key_variables(shown(world, "officers-trained", "2025", totals))) == 2
+
+
+def test_a_value_of_which_every_cell_is_suppressed_has_no_share(world: World) -> None:
+    published = shown(world, "records", "2025", {("termination", "2025"): 40, ("suspension", "2025"): 10}, state="OR")
+    assert {key: share.value for key, share in published.shares} == {("termination",): 80, ("suspension",): 20}

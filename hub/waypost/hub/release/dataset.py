@@ -176,8 +176,8 @@ def _results(edition: Edition) -> Iterator[_Row]:
                 for cell in cells if line.ratios else cells[:1]:
                     yield {**common, **_place(published, line.values, column), **figure(cell, published)}
         if published.tier < Tier.RATIOS:
-            for value, share in published.shares:
-                yield {**common, "year": "", "category": value, "subcategory": "", **figure(share, published)}
+            for key, share in published.shares:
+                yield {**common, **_place(published, key, ""), **figure(share, published)}
 
 
 def _place(published: Published, values: tuple[str, ...], column: str) -> _Row:

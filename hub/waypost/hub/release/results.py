@@ -5,7 +5,7 @@
 2. Of several results for one measure and area the one of the newest period leads; of the same period, the newest.
 3. Under Tier.ALL every cell is a total, and has a ratio beside it. Under Tier.RATIOS it is a ratio: per 1,000 officers
    covered, or per 100 participants where agencies are counted. Under Tier.PERCENTAGES there is one share for each value
-   of the first dimension, over all the others. Under Tier.PARTICIPATION there are no cells.
+   of the key variables (Measure.key), over all else. Under Tier.PARTICIPATION there are no cells.
 4. Cells that would give a suppressed one away are withheld (withholding.py): they look as if suppressed, everywhere.
 5. Noise is stated at 95 %: a sum of k cells has sqrt(k) times the margin of one. A suppressed cell adds nothing.
 """
@@ -87,7 +87,8 @@ class Published:
     dimensions: tuple[Dimension, ...]
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
-    shares: tuple[tuple[str, Percentage], ...]
+    shares: tuple[tuple[tuple[str, ...], Percentage], ...]
+    """By values of the key variables."""
     changes: tuple[Change, ...]
 
     @property
@@ -190,35 +191,31 @@ def _ratio(cell: ResultCell, result: RoundResult, coverage: Coverage) -> Ratio |
     return Ratio(coverage.tier, cell.total / base * per, result.margin_95 / base * per, per)
 
 
-def sums_of(result: RoundResult, *, year: str = "") -> dict[str, tuple[int, int]]:
-    """By value of the first dimension: the sum over the others (of one year, if given), and of how many cells."""
-    sums: dict[str, tuple[int, int]] = dict.fromkeys(result.measure.dimensions[0].values, (0, 0))
+def sums_of(result: RoundResult, *, year: str = "") -> dict[tuple[str, ...], tuple[int, int]]:
+    """By values of the key variables: the sum over all else (of one year, if given) of what is shown, and of how many
+    cells; nothing where no cell is.
+    """
+    sums: dict[tuple[str, ...], tuple[int, int]] = {}
     for cell in result.cells:
-        if year and cell.values[-1] != year:
+        if cell.suppressed or (year and cell.values[-1] != year):
             continue
-        total, count = sums[cell.values[0]]
-        sums[cell.values[0]] = (total + cell.total, count + (not cell.suppressed))
+        key = cell.values[: result.measure.key]
+        total, count = sums.get(key, (0, 0))
+        sums[key] = (total + cell.total, count + 1)
     return sums
 
 
-def _shares(result: RoundResult, coverage: Coverage) -> tuple[tuple[str, Percentage], ...]:
-    """How the whole divides over the first dimension; nothing where there is no whole."""
-    sums = sums_of(result)
-    whole, cells = (sum(part) for part in zip(*sums.values(), strict=True))
-    if whole <= 0:
-        return ()
-    margin = result.margin_95
-    return tuple(
-        (
-            value,
-            Percentage(
-                coverage.tier,
-                100 * total / whole,
-                100 * margin * (sqrt(count) + total / whole * sqrt(cells)) / whole,
-            ),
-        )
-        for value, (total, count) in sums.items()
-    )
+def _shares(result: RoundResult, coverage: Coverage) -> tuple[tuple[tuple[str, ...], Percentage], ...]:
+    """How each whole divides over the last key variable; nothing where there is no whole."""
+    sums = {} if result.measure.overlapping else sums_of(result)
+    found = []
+    for key, (total, count) in sums.items():
+        parts = [part for other, part in sums.items() if other[:-1] == key[:-1]]
+        whole, cells = (sum(part) for part in zip(*parts, strict=True))
+        if whole > 0:
+            margin = result.margin_95 * (sqrt(count) + total / whole * sqrt(cells)) / whole
+            found.append((key, Percentage(coverage.tier, 100 * total / whole, 100 * margin)))
+    return tuple(found)
 
 
 def rows_of(result: RoundResult) -> list[tuple[ResultCell, ...]]:

@@ -18,20 +18,20 @@ Point: TypeAlias = tuple[str, float, float]
 """A name, a value and its margin at 95 %, in the unit that the tier allows."""
 
 
-def first_dimension(published: Published) -> list[Point]:
-    """The newest column by value of the first dimension."""
+def key_variables(published: Published) -> list[Point]:
+    """The newest column by values of the key variables."""
     result = published.result
     if published.tier is Tier.PERCENTAGES:
-        return [(value, share.value, share.margin) for value, share in published.shares]
+        return [(_name(key), share.value, share.margin) for key, share in published.shares]
     if published.tier < Tier.RATIOS:
         return []
     scale = scale_of(result, published.coverage)
     sums = sums_of(result, year=published.columns[-1] if result.measure.by_year else "")
-    return [
-        (value, total * scale, result.margin_95 * sqrt(count) * scale)
-        for value, (total, count) in sums.items()
-        if count
-    ]
+    return [(_name(key), total * scale, result.margin_95 * sqrt(count) * scale) for key, (total, count) in sums.items()]
+
+
+def _name(key: tuple[str, ...]) -> str:
+    return ": ".join(key)
 
 
 def by_year(published: Published) -> list[Point]:

@@ -12,7 +12,7 @@ from waypost.hub.release import charts
 from waypost.hub.release.dataset import TABLES
 from waypost.hub.release.edition import Edition
 from waypost.hub.release.results import Line, Published
-from waypost.hub.release.series import by_year, extent, first_dimension, unit_word
+from waypost.hub.release.series import by_year, extent, key_variables, unit_word
 from waypost.hub.release.states import area_name
 from waypost.hub.release.tiers import WORDS, Cell, Count, Percentage, Ratio, Tier
 from waypost.protocol.measures import MEASURES
@@ -70,7 +70,7 @@ def _chart(chart: charts.Chart) -> tuple[bytes, str]:
 def _charts(published: Published) -> list[tuple[str, charts.Chart]]:
     """The charts that the tier allows."""
     unit, title, found = unit_word(published), published.result.measure.title, []
-    points = first_dimension(published)
+    points = key_variables(published)
     if points:
         newest = published.columns[-1] if published.tier >= Tier.RATIOS else published.result.period.text
         found.append(("bars", charts.bars(points, title=f"{title}, {area_name(published.area)}, {newest}", unit=unit)))

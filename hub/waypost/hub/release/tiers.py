@@ -5,8 +5,8 @@ the share of an area's officers who are employed by the participating agencies:
 
 1. At least 80 %: everything.                                        (Tier.ALL)
 2. At least 60 %: ratios only, such as a number per 1,000 officers.   (Tier.RATIOS)
-3. At least 40 %: percentages of the key variables only: how the whole divides over the values of a measure's first
-   dimension, all years together.                                     (Tier.PERCENTAGES)
+3. At least 40 %: percentages of the key variables only: how a whole divides over the values of one, all years
+   together.                                                          (Tier.PERCENTAGES)
 4. Below: who takes part, and nothing else.                           (Tier.PARTICIPATION)
 
 A tier allows what the tiers below it allow. Every kind of cell asks its tier when it is made: one that a tier forbids
