@@ -4,7 +4,7 @@
    group are shuffled, and evaluated in batches by trustee and hub, whose proofs are verified.
 2. Tokens are stored with their officers before the hub hears of them.
 3. The hub is told in registrations of exactly REGISTRATION_BATCH_TOKENS; the last one is filled with random decoys,
-   which are stored as this node's own. What no officer has any more is withdrawn.
+   which are stored as this node's own. What no officer has any more is withdrawn. Both go behind covers (covering.py).
 4. When nothing is due the index digest is sent, and once a day from then on. Where it differs from the hub's, the
    buckets that differ are listed and mended.
 5. A new epoch makes everything due. Whatever was not finished when the process died is due when it starts again.
@@ -27,6 +27,7 @@ from waypost.crypto.envelope import SigningKey, sign
 from waypost.crypto.errors import OprfError
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.split_oprf import BlindedBatch, Evaluation, blind_batch, finish_batch
+from waypost.node import covering
 from waypost.node.asking import evaluation_request
 from waypost.node.errors import Refused
 from waypost.node.keys import OFFICER_TOKENS_MAX, match_inputs
@@ -53,6 +54,8 @@ _CHECK: Final = index_pb2.EVALUATION_PURPOSE_CHECK
 
 EPOCH_STATE: Final = "index-epoch"
 AGREED_STATE: Final = "index-agreed-at-ms"
+REGISTRATIONS_STATE: Final = "registrations"
+"""How many registrations the hub has confirmed."""
 
 assert OFFICER_TOKENS_MAX <= FILLED_ELEMENTS  # noqa: S101 - relations between bounds, checked at import
 assert BATCH_ELEMENTS % FILLED_ELEMENTS == 0  # noqa: S101
@@ -151,7 +154,7 @@ class Tokenizer:
         due = await threads.in_store(lambda: store.officers.people(store.officers.dirty(OFFICERS_PER_GROUP)))
         if due:
             made = await self._tokenize(due, roster, now_ms)
-            await threads.in_store(lambda: store.tokens.replace(made, roster.epoch))
+            await threads.in_store(lambda: _put(store, made, roster.epoch))
         return await self._register(roster.epoch, now_ms, fill=not due) or bool(due)
 
     async def _tokenize(self, due: list[IndexedPerson], roster: Roster, now_ms: int) -> list[OfficerTokens]:
@@ -191,7 +194,7 @@ class Tokenizer:
         worked = False
         while True:
             add = await threads.in_store(lambda: store.tokens.unregistered(epoch, size))
-            gone = await threads.in_store(lambda: store.tokens.to_withdraw(epoch, limits.WITHDRAW_MAX))
+            gone = await threads.in_store(lambda: _to_withdraw(store, epoch))
             if 0 < len(add) < size:
                 if not fill:
                     return worked
@@ -202,8 +205,7 @@ class Tokenizer:
                 return worked
             random.shuffle(add)
             await self._hub.register(self._registration(epoch, add, gone, now_ms))
-            await threads.in_store(lambda a=add: store.tokens.mark_registered(a, epoch))  # type: ignore[misc]
-            await threads.in_store(lambda g=gone: store.tokens.mark_withdrawn(g, epoch))  # type: ignore[misc]
+            await threads.in_store(lambda a=add, g=gone: _mark_told(store, a, g, epoch))  # type: ignore[misc]
             worked = True
 
     def _registration(
@@ -249,6 +251,25 @@ def _enter_epoch(store: Store, epoch: int) -> None:
         store.officers.mark_all_dirty()
         store.state.set(AGREED_STATE, 0)
         store.state.set(EPOCH_STATE, epoch)
+
+
+def _put(store: Store, made: Sequence[OfficerTokens], epoch: int) -> None:
+    with store.writing():
+        store.tokens.replace(made, epoch)
+        covering.mix_in(store, sum(len(officer.tokens) for officer in made), epoch)
+
+
+def _to_withdraw(store: Store, epoch: int) -> list[bytes]:
+    covering.cover_withdrawals(store, epoch)
+    return store.tokens.to_withdraw(epoch, limits.WITHDRAW_MAX)
+
+
+def _mark_told(store: Store, added: Sequence[bytes], gone: Sequence[bytes], epoch: int) -> None:
+    with store.writing():
+        number = store.state.get_int(REGISTRATIONS_STATE) + 1
+        store.state.set(REGISTRATIONS_STATE, number)
+        store.tokens.mark_registered(added, epoch, number)
+        store.tokens.mark_withdrawn(gone, epoch)
 
 
 def _bucket_digests(store: Store, epoch: int) -> tuple[bytes, ...]:

@@ -19,6 +19,7 @@ from waypost.node.store.changes import ChangeRepository, Expungement, RecordChan
 from waypost.node.store.checks import CheckRepository, StoredAnswer, StoredCheck
 from waypost.node.store.cipher import KEY_DIGEST, ColumnCipher
 from waypost.node.store.conduct import EXPUNGED, ConductRepository, HeldConduct, OfficerConduct
+from waypost.node.store.covers import CoverRepository
 from waypost.node.store.database import NodeDatabase
 from waypost.node.store.employment import EmploymentKey, EmploymentRepository, OfficerEmployment
 from waypost.node.store.facts import FactRepository, StoredFact
@@ -116,6 +117,7 @@ class Store:
         self.history = HistoryRepository(database, cipher)
         self.sightings = SightingRepository(database)
         self.tokens = TokenRepository(database)
+        self.covers = CoverRepository(database)
         self.disclosures = DisclosureRepository(database)
         self.audit = AuditRepository(database)
         self.replay = ReplayRepository(database)

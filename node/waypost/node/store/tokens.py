@@ -2,8 +2,9 @@
 
 1. A token belongs to an officer, a scheme and an epoch; two officers may share one (same name, same day).
 2. What the hub ought to hold for an epoch is the set of all tokens and all decoys of that epoch.
-3. `registered` says that the hub confirmed it. What no officer has any more goes to the withdrawals, and stays there
-   until the hub confirmed that, too. So a crash at any moment leaves work to do, never a wrong belief.
+3. `registered` is the number of the registration in which the hub confirmed it, 0 before. What no officer has any more
+   goes to the withdrawals, and stays there until the hub confirmed that, too. So a crash at any moment leaves work to
+   do, never a wrong belief.
 4. Work lists come in ascending order of the tokens, which are pseudorandom: their order tells nothing about officers.
 5. An officer who is withdrawn or merged into another has no tokens of his own, whatever was at work meanwhile.
 """
@@ -110,7 +111,7 @@ class TokenRepository:
             self._db.run("DELETE FROM tokens WHERE officer_id = ?", (officer_id,))
 
     def add_decoys(self, decoys: Iterable[bytes], epoch: int) -> None:
-        """Remember random tokens that stand for nobody and fill up batches."""
+        """Remember random tokens that stand for nobody: they fill up batches, and cover what goes up with them."""
         self._db.run_many("INSERT OR IGNORE INTO decoys (token, epoch) VALUES (?, ?)", ((d, epoch) for d in decoys))
 
     def unregistered(self, epoch: int, limit: int) -> list[bytes]:
@@ -121,12 +122,13 @@ class TokenRepository:
         """How many tokens and decoys the hub has not confirmed yet."""
         return self._db.number(f"SELECT count(*) FROM ({_UNREGISTERED})", (epoch, epoch, -1))
 
-    def mark_registered(self, tokens: Sequence[bytes], epoch: int) -> None:
-        """The hub confirmed these."""
+    def mark_registered(self, tokens: Sequence[bytes], epoch: int, number: int = 1) -> None:
+        """The hub confirmed these, in this node's registration of that number, from 1."""
         with self._db.writing():
             for table in ("tokens", "decoys"):
                 self._db.run_many(
-                    f"UPDATE {table} SET registered = 1 WHERE token = ? AND epoch = ?", ((t, epoch) for t in tokens)
+                    f"UPDATE {table} SET registered = ? WHERE token = ? AND epoch = ?",
+                    ((number, token, epoch) for token in tokens),
                 )
 
     def mark_unregistered(self, tokens: Sequence[bytes], epoch: int) -> None:
