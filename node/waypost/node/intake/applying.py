@@ -13,6 +13,7 @@
 7. A row is accepted with everything it says, or rejected with everything it says.
 8. A row that would undo how a record stands by hand or by law is rejected (lasting.py).
 9. Everyone who received a record that a file changes is entered to be told of it.
+10. A key that is held for one person and comes with another is rejected (identity.py).
 
 The caller holds a write transaction: all of it happens, or nothing.
 """
@@ -25,14 +26,14 @@ from typing import TypeVar
 
 from waypost.node import noticing
 from waypost.node.intake.cells import Problem
+from waypost.node.intake.identity import ANOTHER_PERSON, joined, same_person
 from waypost.node.intake.lasting import says_the_same, undoes
 from waypost.node.intake.outcome import Fate, Outcome
 from waypost.node.intake.reading import SourceRow
 from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.rows import ConductRow, EmploymentRow, OfficerRow, Row
-from waypost.node.limits import OTHER_NAMES_MAX
 from waypost.node.noticing import Change
-from waypost.node.persons import Person, PersonName
+from waypost.node.persons import Person
 from waypost.node.records import ConductRecord, Employment, RecordStatus
 from waypost.node.store import HeldConduct, HeldOfficer, OfficerEmployment, Store
 from waypost.node.store.merges import Links
@@ -159,10 +160,14 @@ class _Chunk:
             return Fate.SAME
         if known.stands and self.repeated is Repeated.ALIAS:
             person = self._person(row.officer_key)
-            if merged := _merged(person, row.value):
+            if merged := joined(person, row.value):
                 return Fate.SAME if merged == person else Fate.CHANGED
         where = self._where(known, thing("officer", row.officer_key))
-        return Fate.CHANGED if where is None else Problem("officer_key", _otherwise(where))
+        if where is not None:
+            return Problem("officer_key", _otherwise(where))
+        if known.stands and not same_person(self._person(row.officer_key), row.value):  # rule 10
+            return ANOTHER_PERSON
+        return Fate.CHANGED
 
     def _employment(self, row: EmploymentRow) -> Fate | Problem:
         key = _employment_key(row)
@@ -227,7 +232,7 @@ class _Chunk:
             self.new_people[key] = person
         elif fate is Fate.CHANGED:
             if self.repeated is Repeated.ALIAS and self.officers[key].stands:
-                person = _merged(self._person(key), person) or person
+                person = joined(self._person(key), person) or person
             (self.new_people if key in self.new_people else self.changed_people)[key] = person
         if fate is not Fate.SAME:
             self.officers[key] = _Known(said=person, line=line)
@@ -259,30 +264,6 @@ class _Chunk:
 
 def _record_known(found: HeldConduct) -> _Known:
     return _Known(found.digest, version=found.version, officer_id=found.officer_id, held=found)
-
-
-def _merged(held: Person, other: Person) -> Person | None:
-    """The officer with the other's names added; None when they differ in more than names and what one does not know."""
-    born = held.date_of_birth if held.date_of_birth.year else other.date_of_birth
-    if other.date_of_birth.year and other.date_of_birth != born:
-        return None
-    if held.ssn and other.ssn and held.ssn != other.ssn:
-        return None
-    known = {_folded(name) for name in held.names}
-    added = [replace(name, kind="alias") for name in other.names if _folded(name) not in known]
-    numbers = tuple(each for each in other.identifiers if each not in held.identifiers)
-    return replace(
-        held,
-        names=(*held.names, *added)[: OTHER_NAMES_MAX + 1],
-        date_of_birth=born,
-        ssn=held.ssn or other.ssn,
-        ssn_last4=held.ssn_last4 or ("" if held.ssn or other.ssn else other.ssn_last4),
-        identifiers=(*held.identifiers, *numbers),
-    )
-
-
-def _folded(name: PersonName) -> tuple[str, ...]:
-    return tuple(part.casefold() for part in (name.family, name.given, name.middle, name.suffix))
 
 
 def _employment_key(row: EmploymentRow) -> tuple[str, str, str]:

@@ -5,6 +5,8 @@
  3. Dates are written YYYY-MM-DD, exist, and do not lie in the future.
  4. Nothing holds control characters (a summary may break lines), or U+FFFD, which stands where an earlier conversion
     lost a letter.
+ 5. What a spreadsheet could not work out (#REF!, #N/A) is no value; a number that it has shortened (9.00123E+11) is no
+    key, for the digits that are lost tell one person from another.
 
 A reason says which rule a cell breaks and never repeats the cell, so that reasons may be printed and logged.
 """
@@ -18,18 +20,25 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from waypost.node.limits import KEY_CHARS_MAX
+
 Word = TypeVar("Word", bound=StrEnum)
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{2}))?")
 _FLAGS: Final = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 _LINE_BREAKS: Final = str.maketrans("", "", "\t\n\r")
+SHORTENED: Final = re.compile(r"-?[0-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}")
+SHORTENED_WHY: Final = "is a number that a spreadsheet has shortened: its last digits are lost; export it as text"
+SPREADSHEET_ERROR_WHY: Final = "is an error of a spreadsheet"
+SPREADSHEET_ERROR: Final = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA)|#{3,}")
 _SORTS: Final = {
     "whole number": re.compile(r"-?[0-9]+"),
     "decimal number": re.compile(r"-?[0-9]*[.,][0-9]+"),
     "date": re.compile(r"[0-9]{1,4}[-/.][0-9A-Za-z]{1,9}[-/.][0-9]{1,4}(?:[ T][0-9:. APMapm]+)?"),
     "amount": re.compile(r"[($-]*[0-9,]+(?:\.[0-9]+)?\)?"),
-    "spreadsheet error": re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)"),
+    "shortened number": SHORTENED,
+    "spreadsheet error": SPREADSHEET_ERROR,
     "formula": re.compile(r"=.*", re.DOTALL),
 }
 _LONG_CHARS: Final = 200
@@ -83,11 +92,22 @@ class Cells:
                 self.refuse(column, "is empty")
         elif _LOST in cell:
             self.refuse(column, "holds U+FFFD: a letter was lost in an earlier conversion")
+        elif cell[0] == "#" and SPREADSHEET_ERROR.fullmatch(cell):
+            self.refuse(column, SPREADSHEET_ERROR_WHY)
         elif not cell.isprintable() and not (lines and cell.translate(_LINE_BREAKS).isprintable()):
             self.refuse(column, "holds a line break or another character that cannot be printed")
         else:
             return cell
         return ""
+
+    def key(self, column: str, *, required: bool = False) -> str:
+        """A key or number by which somebody or something is known, maybe empty."""
+        key = self.text(column, required=required)
+        if len(key) > KEY_CHARS_MAX:
+            self.refuse(column, f"is longer than {KEY_CHARS_MAX} characters")
+        elif SHORTENED.fullmatch(key):
+            self.refuse(column, SHORTENED_WHY)
+        return key
 
     def day(self, column: str, *, required: bool = False) -> date | None:
         """A date (rule 3)."""

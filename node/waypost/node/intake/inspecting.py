@@ -30,7 +30,7 @@ PERSONAL: Final = re.compile(
     re.IGNORECASE,
 )
 PLACEHOLDER: Final = re.compile(
-    r"n/?\.?a\.?|none|null|unknown|unk|-+|\?+|tbd|0000-00-00.*|0?1/0?1/1900.*|1900-01-01.*|9999-12-31.*|12/31/9999.*|"
+    r"n/?\.?a\.?|#n/a|none|null|unknown|unk|-+|\?+|tbd|0000-00-00.*|0?1/0?1/1900.*|1900-01-01.*|9999-12-31.*|12/31/9999.*|"
     r"2262-04-11.*|0001-01-01.*",
     re.IGNORECASE,
 )

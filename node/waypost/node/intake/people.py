@@ -16,7 +16,7 @@ from datetime import date
 from typing import Final
 
 from waypost.node.intake.cells import Cells
-from waypost.node.limits import AGE_YEARS_MAX, AGE_YEARS_MIN, KEY_CHARS_MAX, NAME_CHARS_MAX, OTHER_NAMES_MAX
+from waypost.node.limits import AGE_YEARS_MAX, AGE_YEARS_MIN, NAME_CHARS_MAX, OTHER_NAMES_MAX
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 from waypost.node.records import OFFICER_ID_ISSUER
 from waypost.node.states import STATES
@@ -116,10 +116,7 @@ def _ssn(cells: Cells) -> tuple[str, str]:
 
 def _identifiers(cells: Cells) -> tuple[Identifier, ...]:
     """Rules 4 and 5."""
-    state, number, officer_id = cells.text("cert_state").upper(), cells.text("cert_number"), cells.text("officer_id")
-    for column, text in (("cert_number", number), ("officer_id", officer_id)):
-        if len(text) > KEY_CHARS_MAX:
-            cells.refuse(column, f"is longer than {KEY_CHARS_MAX} characters")
+    state, number, officer_id = cells.text("cert_state").upper(), cells.key("cert_number"), cells.key("officer_id")
     if state and state not in STATES:
         cells.refuse("cert_state", "is not the postal code of a state or territory")
     if number and not state:

@@ -19,7 +19,6 @@ from typing import Final
 from waypost.node.errors import RecordError
 from waypost.node.intake.cells import Cells, Problem
 from waypost.node.intake.people import read_person
-from waypost.node.limits import KEY_CHARS_MAX
 from waypost.node.persons import Person
 from waypost.node.records import (
     Appeal,
@@ -125,13 +124,13 @@ def read_part(kind: FileKind, cells: Cells) -> Row | None:
 
 
 def _officer(cells: Cells) -> OfficerRow | None:
-    key = _key(cells, "officer_key")
+    key = cells.key("officer_key", required=True)
     person = read_person(cells)
     return OfficerRow(key, person) if person is not None and not cells.problems else None
 
 
 def _employment(cells: Cells) -> EmploymentRow | None:
-    key = _key(cells, "officer_key")
+    key = cells.key("officer_key", required=True)
     ori = cells.text("ori", required=True).upper()
     rank = cells.text("rank")
     sworn = cells.flag("sworn", required=True)
@@ -149,7 +148,7 @@ def _employment(cells: Cells) -> EmploymentRow | None:
 
 
 def _conduct(cells: Cells) -> ConductRow | None:
-    key, record_key = _key(cells, "officer_key"), _key(cells, "record_key")
+    key, record_key = cells.key("officer_key", required=True), cells.key("record_key", required=True)
     kind = cells.word("kind", ConductKind, required=True)
     occurred_on, effective_on = cells.day("occurred_on"), cells.day("effective_on")
     summary = cells.text("summary", lines=True)
@@ -191,13 +190,6 @@ def _fair_process(cells: Cells) -> FairProcess | None:
     if cells.problems:
         return None
     return FairProcess(notice_on, hearing, decided_by, decided_on, appeal, final_on, told_on)
-
-
-def _key(cells: Cells, column: str) -> str:
-    key = cells.text(column, required=True)
-    if len(key) > KEY_CHARS_MAX:
-        cells.refuse(column, f"is longer than {KEY_CHARS_MAX} characters")
-    return key
 
 
 _READERS: Final[dict[FileKind, Callable[[Cells], Row | None]]] = {

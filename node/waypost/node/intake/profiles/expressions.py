@@ -3,6 +3,8 @@
 1. A value that no map and no condition knows is noted, never guessed; so is an agency that nobody has confirmed.
 2. What is no date, amount or name as the profile writes them is a problem of its column.
 3. A blank (`N/A`, or what the profile calls so) is an empty cell, wherever it stands.
+4. A number that a spreadsheet has shortened, and an error of one, is no part of a key, also where the key is made of
+   several columns.
 """
 
 from __future__ import annotations
@@ -14,13 +16,21 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from waypost.node.intake.cells import Problem, sort_of
+from waypost.node.intake.cells import (
+    SHORTENED,
+    SHORTENED_WHY,
+    SPREADSHEET_ERROR,
+    SPREADSHEET_ERROR_WHY,
+    Problem,
+    sort_of,
+)
 from waypost.node.intake.profiles.model import PERSON, As, Cell, Condition, Profile, Section
 from waypost.node.intake.profiles.names import take_apart, tidy_family
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.rows import DAYS
 from waypost.protocol.names import valid_ori
 
+_KEYS: Final = frozenset({"officer_key", "record_key", "cert_number", "officer_id"})
 _ID: Final = re.compile(r"(-?\d+)\.0+")
 _PARTIAL_BIRTH: Final = re.compile(r"(\d{4})(?:\.0+)?|(\d{4}-\d{2})")
 _AMOUNT: Final = re.compile(r"\(?\$? ?([\d,]+)(?:\.(\d{1,2})\d*)?\)?")
@@ -89,6 +99,8 @@ class Expressions:
         if cell.const is not None:
             return cell.const
         raw = self._raw(row, cell)
+        if cell.tidy is As.ID or target in _KEYS:
+            self._whole(row, cell)
         if cell.pattern and (found := re.search(cell.pattern, raw)):
             raw = (found[1] or "").strip()
         column = cell.columns[0]
@@ -96,7 +108,8 @@ class Expressions:
             raw = self._mapped(row, cell, column, raw)
         elif cell.tidy is As.ID:
             plain = _ID.fullmatch(raw)
-            raw = (plain[1] if plain else raw).zfill(cell.digits if raw else 0)
+            raw = plain[1] if plain else raw
+            raw = raw.zfill(cell.digits) if raw.isdecimal() else raw
         elif cell.tidy is As.AMOUNT and raw:
             raw = self._amount(row, column, raw)
         elif cell.tidy is As.AGENCY:
@@ -104,6 +117,13 @@ class Expressions:
         if target in DAYS and raw:
             raw = self._day(row, column, raw, birth=target == "date_of_birth")
         return cell.prefix + raw if raw else ""
+
+    def _whole(self, row: PersonRow, cell: Cell) -> None:
+        """Rule 4."""
+        for column in cell.columns:
+            for wrong, why in ((SHORTENED, SHORTENED_WHY), (SPREADSHEET_ERROR, SPREADSHEET_ERROR_WHY)):
+                if wrong.fullmatch(row.get(column)):
+                    row.refuse(column, why)
 
     def _raw(self, row: PersonRow, cell: Cell) -> str:
         if cell.column:
