@@ -74,6 +74,14 @@ class Document:
     blocks: tuple[Block, ...]
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file about a person: nobody but its owner can read it, at any moment."""
+    path.touch(mode=0o600)
+    if path.is_file():  # and no device, whose mode is not ours to change
+        path.chmod(0o600)
+    path.write_bytes(data)
+
+
 def to_pdf(document: Document) -> bytes:
     """The document as PDF."""
     _register_fonts()

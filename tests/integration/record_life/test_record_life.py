@@ -271,6 +271,22 @@ def test_who_was_told_how_an_officer_left_hears_over_the_link_that_it_was_otherw
     assert "officer NV-1 changed" in _do(asker, "notices")
 
 
+def test_the_duty_to_tell_the_applicant_is_open_until_his_letter_is_delivered(
+    federation: Federation, tmp_path: Path
+) -> None:
+    asker = federation.nodes[ASKER]
+    check = asker.check(PERSON).check.id.hex()
+    letter, own = tmp_path / "letter.pdf", ("--by", "BG-07")
+    assert "the applicant must be told" in _do(asker, "checks", "show", check)
+    assert asker.command_line("check", "letter", check, "--delivered", *own).returncode == 1
+    _do(asker, "check", "letter", check, "-o", str(letter), *own)
+    assert letter.read_bytes().startswith(b"%PDF-")
+    assert letter.stat().st_mode & 0o077 == 0
+    assert "The letter to the applicant is written" in _do(asker, "checks", "show", check)
+    _do(asker, "check", "letter", check, "--delivered", *own)
+    assert "The applicant has been told" in _do(asker, "checks", "show", check)
+
+
 def test_the_hub_learns_of_a_notice_no_more_than_its_digest(federation: Federation) -> None:
     passed = federation.query("hub", "SELECT subject, detail FROM audit WHERE event = 'message-passed'")
     assert passed

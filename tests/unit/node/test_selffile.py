@@ -13,7 +13,7 @@ import pytest
 
 from waypost.node import changing
 from waypost.node.changing import Why
-from waypost.node.documents import Block, Document, Heading, NewPage, Rows, Text, to_pdf
+from waypost.node.documents import Block, Document, Heading, NewPage, Rows, Text, to_pdf, write_private
 from waypost.node.due_process import Windows
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 from waypost.node.policy import Asker, PolicyEngine
@@ -205,3 +205,11 @@ def test_a_long_document_goes_on_over_pages_and_an_empty_table_is_left_out() -> 
     blocks += [Text("line " * 40) for _ in range(200)]
     assert to_pdf(Document("T", "F", tuple(blocks))).count(b"/Type /Page\n") > 5
     assert io.BytesIO(to_pdf(Document("T", "F", (Rows((), (("a", "b"),)),)))).getvalue()
+
+
+def test_a_file_about_a_person_is_its_owners_alone_also_where_an_open_one_was_before(tmp_path: Path) -> None:
+    path = tmp_path / "file.pdf"
+    for _ in range(2):
+        write_private(path, b"%PDF")
+        assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"%PDF", 0o600)
+        path.chmod(0o644)

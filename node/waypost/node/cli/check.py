@@ -105,7 +105,8 @@ def letter(
     from waypost.node import letters, settings
     from waypost.node.cli.checks import find_check
     from waypost.node.cli.rights import custodian_of
-    from waypost.node.documents import to_pdf
+    from waypost.node.documents import to_pdf, write_private
+    from waypost.node.duties import Duty
     from waypost.node.errors import CheckError
     from waypost.node.store import StoredLetter
 
@@ -118,6 +119,8 @@ def letter(
             written = store.letters.get(check_id)
             if written is None:
                 raise CheckError("no letter about this check was written yet", hint="write it with -o letter.pdf")
+            if load(store, check_id).duty is Duty.OPEN:
+                raise CheckError("more was disclosed since the letter was written", hint="write it anew: -o letter.pdf")
             store.letters.put(replace(written, done_at_ms=now_ms, done_by=staff))
             typer.echo(f"Done; the applicant may answer until {written.answer_until}.")
             return
@@ -130,8 +133,7 @@ def letter(
             today=today,
             until=until,
         )
-        output.write_bytes(to_pdf(document))
-        output.chmod(0o600)
+        write_private(output, to_pdf(document))
         store.letters.put(StoredLetter(check_id, now_ms, until.isoformat(), staff))
     then = f"waypost-node check letter {check} --delivered --by {staff}"
     typer.echo(f"Wrote {output}; the applicant has until {until}. When he has it: {then}")

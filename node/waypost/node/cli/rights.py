@@ -72,7 +72,7 @@ def self_file(
 ) -> None:
     """Write an officer's own file: what the node holds and may release to him, and who has been told about it."""
     from waypost.node import selffile, selffile_pages, settings
-    from waypost.node.documents import to_pdf
+    from waypost.node.documents import to_pdf, write_private
     from waypost.node.errors import CheckError
 
     if output.suffix not in {".pdf", ".json"}:
@@ -84,10 +84,10 @@ def self_file(
         ruling, asker = _ruling(home, store)
         facts = selffile.self_file(store, held, custodian, ruling, asker)
     if output.suffix == ".json":
-        output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        content = f"{json.dumps(facts, indent=2)}\n".encode()
     else:
-        output.write_bytes(to_pdf(selffile_pages.document(facts, custodian)))
-    output.chmod(0o600)
+        content = to_pdf(selffile_pages.document(facts, custodian))
+    write_private(output, content)
     typer.echo(f"Wrote {output}: {len(facts['records'])} records, {len(facts['disclosures'])} entries on who was told.")
 
 
