@@ -32,44 +32,46 @@ from waypost.hub.errors import Refused
 from waypost.hub.limits import CHECKS_FORGOTTEN_PER_STEP, EXPIRED_PER_ROUND_MAX
 from waypost.hub.mailbox import MailKind
 from waypost.hub.receipts import CheckState, Response, make_receipt
+from waypost.hub.statements import Prepared
 from waypost.protocol import limits
 from waypost.v1 import check_pb2, envelope_pb2, log_pb2
 
 _STATE: Final = tuple(CheckState.__dataclass_fields__)
 _checks, _parts = schema.checks, schema.responses
-_STATE_OF: Final = select(*(_checks.c[name] for name in _STATE)).where(_checks.c.check_id == bindparam("of_check"))
-_PARTS_OF: Final = select(_parts.c.ori, _parts.c.state, _parts.c.answer_digest, _parts.c.reason).where(
+_STATE_OF: Final = Prepared(
+    select(*(_checks.c[name] for name in _STATE)).where(_checks.c.check_id == bindparam("of_check"))
+)
+_parts_of = select(_parts.c.ori, _parts.c.state, _parts.c.answer_digest, _parts.c.reason).where(
     _parts.c.check_id == bindparam("of_check")
 )
-_PART_OF: Final = _PARTS_OF.where(_parts.c.ori == bindparam("of_ori"))
-_ADD_CHECK: Final = insert(_checks)
-_ADD_PART: Final = insert(_parts)
-_PENDING: Final = {"state": check_pb2.RESPONSE_STATE_PENDING, "answer_digest": b"", "reason": ""}
-_END_PART: Final = (
+_PARTS_OF: Final = Prepared(_parts_of)
+_PART_OF: Final = Prepared(_parts_of.where(_parts.c.ori == bindparam("of_ori")))
+_ADD_CHECK: Final = Prepared(insert(_checks).inline())
+_ADD_PART: Final = Prepared(insert(_parts).inline())
+_END_PART: Final = Prepared(
     update(_parts)
     .where(_parts.c.check_id == bindparam("of_check"), _parts.c.ori == bindparam("of_ori"))
     .where(_parts.c.state == check_pb2.RESPONSE_STATE_PENDING)
     .values(state=bindparam("to_state"), answer_digest=bindparam("to_digest"), reason=bindparam("to_reason"))
 )
-_PARTS_OVER: Final = (
+_PARTS_OVER: Final = Prepared(
     update(_checks)
     .where(_checks.c.check_id == bindparam("of_check"))
     .values(pending=_checks.c.pending - bindparam("parts_over"), sequence=_checks.c.sequence + 1)
     .returning(_checks.c.sequence)
 )
-_OPEN_OF: Final = select(func.count()).select_from(
-    select(_checks.c.check_id).where(_checks.c.asker == bindparam("of_asker")).limit(bindparam("count_max")).subquery()
-)
-_FORGET_PARTS: Final = delete(_parts).where(_parts.c.check_id == bindparam("of_check"))
-_FORGET_CHECK: Final = delete(_checks).where(_checks.c.check_id == bindparam("of_check"))
+_of_asker = select(_checks.c.check_id).where(_checks.c.asker == bindparam("of_asker"))
+_OPEN_OF: Final = Prepared(select(func.count()).select_from(_of_asker.limit(bindparam("count_max")).subquery()))
+_FORGET_PARTS: Final = Prepared(delete(_parts).where(_parts.c.check_id == bindparam("of_check")))
+_FORGET_CHECK: Final = Prepared(delete(_checks).where(_checks.c.check_id == bindparam("of_check")))
 
 
 def record(connection: Connection, state: CheckState, expires_at_ms: int, matches: dict[str, set[bytes]]) -> None:
     check = {name: getattr(state, name) for name in _STATE}
-    connection.execute(_ADD_CHECK, {**check, "expires_at_ms": expires_at_ms, "pending": len(matches)})
-    rows = [{"check_id": state.check_id, "ori": ori, **_PENDING} for ori in matches]
-    if rows:
-        connection.execute(_ADD_PART, rows)
+    _ADD_CHECK.changed(connection, **check, expires_at_ms=expires_at_ms, pending=len(matches))
+    for part in pending_parts(matches):
+        values = {"state": part.state, "answer_digest": part.answer_digest, "reason": part.reason}
+        _ADD_PART.changed(connection, check_id=state.check_id, ori=part.ori, **values)
 
 
 def pending_parts(oris: Iterable[str]) -> list[Response]:
@@ -78,22 +80,22 @@ def pending_parts(oris: Iterable[str]) -> list[Response]:
 
 
 def state_of(connection: Connection, check_id: bytes) -> CheckState | None:
-    row = connection.execute(_STATE_OF, {"of_check": check_id}).first()
+    row = _STATE_OF.first(connection, of_check=check_id)
     return None if row is None else CheckState(*row)
 
 
 def open_of(connection: Connection, asker: str, count_max: int) -> int:
     """How many checks of that asker are held; they are not counted further than that."""
-    return int(connection.scalar(_OPEN_OF, {"of_asker": asker, "count_max": count_max}) or 0)
+    return int(_OPEN_OF.scalar(connection, of_asker=asker, count_max=count_max) or 0)
 
 
 def responses_of(connection: Connection, check_id: bytes) -> list[Response]:
-    return [Response(*row) for row in connection.execute(_PARTS_OF, {"of_check": check_id})]
+    return [Response(*row) for row in _PARTS_OF.all(connection, of_check=check_id)]
 
 
 def part_of(connection: Connection, check_id: bytes, ori: str) -> Response | None:
     """One member's part; None when it was not asked."""
-    row = connection.execute(_PART_OF, {"of_check": check_id, "of_ori": ori}).first()
+    row = _PART_OF.first(connection, of_check=check_id, of_ori=ori)
     return None if row is None else Response(*row)
 
 
@@ -112,12 +114,12 @@ def set_response(connection: Connection, held: CheckState, response: Response, *
 def _end_part(connection: Connection, check_id: bytes, response: Response) -> bool:
     """Rule 4: whether the part was pending until now."""
     values = {"to_state": response.state, "to_digest": response.answer_digest, "to_reason": response.reason}
-    return connection.execute(_END_PART, {"of_check": check_id, "of_ori": response.ori, **values}).rowcount == 1
+    return _END_PART.changed(connection, of_check=check_id, of_ori=response.ori, **values) == 1
 
 
 def _next_receipt(connection: Connection, held: CheckState, key: SigningKey, now_ms: int, *, parts_over: int) -> None:
     """Count the parts that are over, and mail the next receipt. The check's row is locked before the parts are read."""
-    sequence = connection.scalar(_PARTS_OVER, {"of_check": held.check_id, "parts_over": parts_over})
+    sequence = _PARTS_OVER.scalar(connection, of_check=held.check_id, parts_over=parts_over)
     if sequence is not None:
         parts = responses_of(connection, held.check_id)
         mail_receipt(connection, replace(held, sequence=sequence), parts, key, now_ms)
@@ -170,7 +172,7 @@ def forget_delivered(connection: Connection, now_ms: int) -> int:
         .limit(CHECKS_FORGOTTEN_PER_STEP)
     ).all()
     for row in rows:
-        connection.execute(_FORGET_PARTS, {"of_check": row.check_id})
-        connection.execute(_FORGET_CHECK, {"of_check": row.check_id})
+        _FORGET_PARTS.changed(connection, of_check=row.check_id)
+        _FORGET_CHECK.changed(connection, of_check=row.check_id)
         add_audit(connection, now_ms, Event.CHECK_FORGOTTEN, "", row.request_digest.hex())
     return len(rows)

@@ -21,17 +21,18 @@ from waypost.hub.errors import SettingsError
 from waypost.hub.group_commit import GroupCommit
 from waypost.hub.limits import BUSY_TIMEOUT_S, SQLITE_CACHE_KIB, SQLITE_LOG_PAGES
 from waypost.hub.migrations import SCHEMA_VERSION, upgrade
+from waypost.hub.statements import Prepared
 
 _Result = TypeVar("_Result")
 
 _ONLY_READS = "waypost_only_reads"
 
-# Statements of the check's path are made once, here and in its other modules: putting one together costs five times as
-# much as running it.
-_ADD_AUDIT: Final = insert(schema.audit)
-_ADD_SEEN: Final = text(
-    "INSERT INTO seen (sender, message_id, expires_at_ms) VALUES (:sender, :message_id, :expires_at_ms) "
-    "ON CONFLICT DO NOTHING"
+_ADD_AUDIT: Final = Prepared(insert(schema.audit).inline())
+_ADD_SEEN: Final = Prepared(
+    text(
+        "INSERT INTO seen (sender, message_id, expires_at_ms) VALUES (:sender, :message_id, :expires_at_ms) "
+        "ON CONFLICT DO NOTHING"
+    )
 )
 
 
@@ -113,8 +114,7 @@ def bump_membership(connection: Connection) -> None:
 
 def add_audit(connection: Connection, now_ms: int, kind: Event, subject: str, detail: str = "") -> None:
     """Append an audit entry."""
-    row = {"at_ms": now_ms, "event": kind.value, "subject": subject, "detail": detail}
-    connection.execute(_ADD_AUDIT, row)
+    _ADD_AUDIT.changed(connection, at_ms=now_ms, event=kind.value, subject=subject, detail=detail)
 
 
 class SeenStore:
@@ -126,7 +126,7 @@ class SeenStore:
     def add(self, sender: str, message_id: bytes, expires_at_ms: int) -> bool:
         """Remember a message; False when it was there already."""
         row = {"sender": sender, "message_id": message_id, "expires_at_ms": expires_at_ms}
-        return self._connection.execute(_ADD_SEEN, row).rowcount == 1
+        return _ADD_SEEN.changed(self._connection, **row) == 1
 
 
 def forget_seen(connection: Connection, now_ms: int) -> None:

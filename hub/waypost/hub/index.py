@@ -22,6 +22,7 @@ from waypost.hub import schema
 from waypost.hub.database import put_meta
 from waypost.hub.errors import Refused
 from waypost.hub.limits import DIGESTED_TOKENS_PER_STEP, DROPPED_POINTERS_PER_STEP, LOOKUP_CHUNK, POINTERS_MAX
+from waypost.hub.statements import Prepared
 from waypost.protocol import limits
 from waypost.protocol.index_digest import bucket_digests
 
@@ -35,7 +36,7 @@ _STRIDE = 16
 _ADD = text("INSERT INTO pointers (epoch, token, member_id) VALUES (:epoch, :token, :member_id) ON CONFLICT DO NOTHING")
 _PLACES: Final = tuple(f"token_{place}" for place in range(limits.CHECK_TOKENS))
 _pointers, _members = schema.pointers, schema.members
-_LOOK_UP: Final = (
+_LOOK_UP: Final = Prepared(
     select(_members.c.ori, _pointers.c.token)
     .join(_members, _members.c.id == _pointers.c.member_id)
     .where(_pointers.c.epoch == bindparam("of_epoch"), _pointers.c.token.in_([bindparam(name) for name in _PLACES]))
@@ -43,7 +44,7 @@ _LOOK_UP: Final = (
 """With a place for every token of a check: a list whose length is open costs more than the look-up itself."""
 
 _STATES_META: Final = "index-states"
-_STATE_MARK: Final = select(schema.meta.c.value).where(schema.meta.c.name == bindparam("of_name"))
+_STATE_MARK: Final = Prepared(select(schema.meta.c.value).where(schema.meta.c.name == bindparam("of_name")))
 
 
 def check_tokens(stated_epoch: int, add: Sequence[bytes], withdraw: Sequence[bytes], epoch: int) -> None:
@@ -113,7 +114,7 @@ def look_up(connection: Connection, epoch: int, tokens: Sequence[bytes]) -> dict
         part = tokens[start : start + limits.CHECK_TOKENS]
         filled = [*part, *[part[0]] * (limits.CHECK_TOKENS - len(part))]
         values = dict(zip(_PLACES, filled, strict=True))
-        for ori, token in connection.execute(_LOOK_UP, {"of_epoch": epoch, **values}):
+        for ori, token in _LOOK_UP.all(connection, of_epoch=epoch, **values):
             found.setdefault(ori, set()).add(token)
     return found
 
@@ -200,7 +201,7 @@ def clear_agreed(connection: Connection, member_id: int) -> None:
 
 def state_mark(connection: Connection) -> str:
     """Changes whenever a member's index has become current, or no longer agrees; not when its time runs out."""
-    return connection.scalar(_STATE_MARK, {"of_name": _STATES_META}) or ""
+    return _STATE_MARK.scalar(connection, of_name=_STATES_META) or ""
 
 
 def _mark_states(connection: Connection) -> None:

@@ -6,25 +6,27 @@ once the member has taken it, or it expired). A lost link forgets what it had se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from waypost.hub import schema
+from waypost.hub.statements import Prepared
 from waypost.v1 import check_pb2, envelope_pb2, link_pb2
 
 _box: Final = schema.mailbox
 _PIECE: Final = (_box.c.id, _box.c.kind, _box.c.check_id, _box.c.content)
-_PUT: Final = insert(_box)
-_WAITING: Final = (
+_PUT: Final = Prepared(insert(_box).inline())
+_WAITING: Final = Prepared(
     select(*_PIECE)
     .where(_box.c.ori == bindparam("of_ori"), _box.c.id > bindparam("after_id"))
     .order_by(_box.c.id)
     .limit(bindparam("count"))
 )
-_TAKE: Final = (
+_TAKE: Final = Prepared(
     delete(_box).where(_box.c.id == bindparam("mail_id"), _box.c.ori == bindparam("of_ori")).returning(*_PIECE)
 )
 
@@ -55,13 +57,12 @@ class Mail:
 def put(connection: Connection, ori: str, kind: MailKind, check_id: bytes, content: bytes, expires_at_ms: int) -> None:
     """Leave mail for a member."""
     row = {"ori": ori, "kind": int(kind), "check_id": check_id, "content": content, "expires_at_ms": expires_at_ms}
-    connection.execute(_PUT, row)
+    _PUT.changed(connection, **row)
 
 
 def waiting(connection: Connection, ori: str, after_id: int, count: int) -> list[Mail]:
     """A member's mail with ids above `after_id`, oldest first."""
-    rows = connection.execute(_WAITING, {"of_ori": ori, "after_id": after_id, "count": count})
-    return [Mail(row.id, MailKind(row.kind), row.check_id, row.content) for row in rows]
+    return [_mail(row) for row in _WAITING.all(connection, of_ori=ori, after_id=after_id, count=count)]
 
 
 def count_waiting(connection: Connection, ori: str) -> int:
@@ -79,8 +80,13 @@ def full(connection: Connection, ori: str, count_max: int) -> bool:
 
 def take(connection: Connection, ori: str, mail_id: int) -> Mail | None:
     """Delete a piece of the member's mail; what it was, or None when it is gone already."""
-    row = connection.execute(_TAKE, {"mail_id": mail_id, "of_ori": ori}).first()
-    return None if row is None else Mail(row.id, MailKind(row.kind), row.check_id, row.content)
+    row = _TAKE.first(connection, mail_id=mail_id, of_ori=ori)
+    return None if row is None else _mail(row)
+
+
+def _mail(row: Sequence[Any]) -> Mail:
+    mail_id, kind, check_id, content = row
+    return Mail(mail_id, MailKind(kind), check_id, content)
 
 
 def drop_expired(connection: Connection, now_ms: int) -> None:

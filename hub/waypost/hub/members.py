@@ -28,12 +28,13 @@ from waypost.crypto.sealing import PUBLIC_KEY_BYTES
 from waypost.hub import schema
 from waypost.hub.database import bump_membership
 from waypost.hub.errors import Refused
+from waypost.hub.statements import Prepared
 from waypost.protocol import floor, limits, names
 from waypost.protocol.roster import Roster
 from waypost.v1 import envelope_pb2, roster_pb2
 
 SECRET_BYTES = 16
-_ID_OF = select(schema.members.c.id).where(schema.members.c.ori == bindparam("of_ori"))
+_ID_OF = Prepared(select(schema.members.c.id).where(schema.members.c.ori == bindparam("of_ori")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def _member_columns() -> Select[Any]:
 
 def member_id(connection: Connection, ori: str) -> int:
     """A member's row id; Refused when there is none."""
-    found = connection.scalar(_ID_OF, {"of_ori": ori})
+    found = _ID_OF.scalar(connection, of_ori=ori)
     if found is None:
         raise Refused("not-a-member", f"{ori} is not a member")
     return int(found)

@@ -33,6 +33,7 @@ from waypost.hub.errors import RateExceeded, Refused
 from waypost.hub.limits import CHECKS_OPEN_MAX, CHECKS_PER_DAY, CHECKS_PER_HOUR
 from waypost.hub.mailbox import MailKind
 from waypost.hub.receipts import CheckState
+from waypost.hub.statements import Prepared
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import Opening, verify_openings
 from waypost.protocol.errors import ProtocolError, RosterError
@@ -55,14 +56,18 @@ _SIGNED_BY_THE_PERSON = {
 }
 _HOURS = limits.DAY_MS // limits.HOUR_MS
 _counts = schema.check_counts
-_COUNTED = select(_counts.c.hour, _counts.c.checks).where(
-    _counts.c.asker == bindparam("asker"),
-    _counts.c.purpose == bindparam("purpose"),
-    _counts.c.hour > bindparam("after"),
+_COUNTED = Prepared(
+    select(_counts.c.hour, _counts.c.checks).where(
+        _counts.c.asker == bindparam("asker"),
+        _counts.c.purpose == bindparam("purpose"),
+        _counts.c.hour > bindparam("after"),
+    )
 )
-_COUNT = text(
-    "INSERT INTO check_counts (asker, purpose, hour, checks) VALUES (:asker, :purpose, :hour, 1) "
-    "ON CONFLICT (asker, purpose, hour) DO UPDATE SET checks = check_counts.checks + 1"
+_COUNT = Prepared(
+    text(
+        "INSERT INTO check_counts (asker, purpose, hour, checks) VALUES (:asker, :purpose, :hour, 1) "
+        "ON CONFLICT (asker, purpose, hour) DO UPDATE SET checks = check_counts.checks + 1"
+    )
 )
 _DIGEST_BYTES = 32
 _REFERENCE_CHARS_MAX = 100
@@ -204,13 +209,12 @@ def _takes_part(roster: Roster, ori: str) -> bool:
 
 def _count(connection: Connection, asker: str, purpose: int, now_ms: int) -> None:
     """Rule 4: count the check in its hour."""
-    hour, of = now_ms // limits.HOUR_MS, {"asker": asker, "purpose": purpose}
-    rows = connection.execute(_COUNTED, {**of, "after": hour - _HOURS})
-    used = {row.hour: row.checks for row in rows}
+    hour = now_ms // limits.HOUR_MS
+    used = dict(_COUNTED.all(connection, asker=asker, purpose=purpose, after=hour - _HOURS))
     word = _PURPOSE_WORDS[check_pb2.Purpose.ValueType(purpose)]
     _require_rate(asker, word, used.get(hour, 0), CHECKS_PER_HOUR[word], "hour")
     _require_rate(asker, word, sum(used.values()), CHECKS_PER_DAY[word], "day")
-    connection.execute(_COUNT, {**of, "hour": hour})
+    _COUNT.changed(connection, asker=asker, purpose=purpose, hour=hour)
 
 
 def forget_counts(connection: Connection, now_ms: int) -> None:

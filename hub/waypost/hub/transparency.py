@@ -23,20 +23,20 @@ from waypost.hub.schema import log_entries as entries
 from waypost.hub.schema import log_head as head
 from waypost.hub.schema import log_nodes as nodes
 from waypost.hub.schema import log_queue as queue
+from waypost.hub.statements import Prepared
 from waypost.protocol.errors import TransparencyError
 from waypost.protocol.transparency import Entry, Kind
 
-_APPEND: Final = insert(queue)
-_NODE: Final = select(nodes.c.hash).where(
-    nodes.c.level == bindparam("at_level"), nodes.c.place == bindparam("at_place")
+_APPEND: Final = Prepared(insert(queue).inline())
+_NODE: Final = Prepared(
+    select(nodes.c.hash).where(nodes.c.level == bindparam("at_level"), nodes.c.place == bindparam("at_place"))
 )
-"""Made once: a proof reads some thirty nodes, and putting the statement together costs more than running it."""
 
 
 def append(connection: Connection, kind: Kind, digest: bytes, now_ms: int) -> None:
     """Log an event within the transaction that makes it (rule 1). `digest` has 32 bytes."""
     entry = Entry(kind, now_ms, digest)
-    connection.execute(_APPEND, {"kind": entry.kind, "at_ms": entry.at_ms, "digest": entry.digest})
+    _APPEND.changed(connection, kind=int(entry.kind), at_ms=entry.at_ms, digest=entry.digest)
 
 
 def waiting(connection: Connection) -> bool:
@@ -96,7 +96,7 @@ class _Growing:
 
 def read_node(connection: Connection, level: int, place: int) -> bytes:
     """A stored node's hash."""
-    return bytes(connection.execute(_NODE, {"at_level": level, "at_place": place}).scalar_one())
+    return bytes(_NODE.scalar(connection, at_level=level, at_place=place))
 
 
 def size_of(connection: Connection) -> int:

@@ -12,14 +12,13 @@ import hmac
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.limits import CHECK_TOKENS, SALT_BYTES, TOKEN_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """Slot number, 16-byte salt and 16-byte token of one commitment."""
 
     slot: int
@@ -47,11 +46,12 @@ def verify_openings(commitments: Sequence[bytes], openings: Sequence[Opening]) -
         raise ProtocolError("malformed", f"a check has exactly {CHECK_TOKENS} commitments")
     if len({opening.slot for opening in openings}) != len(openings):
         raise ProtocolError("malformed", "two openings name the same slot")
-    for opening in openings:
+    places = list(commitments)
+    for slot, salt, token in openings:
         if not (
-            0 <= opening.slot < CHECK_TOKENS
-            and len(opening.salt) == SALT_BYTES
-            and len(opening.token) == TOKEN_BYTES
-            and hmac.compare_digest(opening.commitment, commitments[opening.slot])
+            0 <= slot < CHECK_TOKENS
+            and len(salt) == SALT_BYTES
+            and len(token) == TOKEN_BYTES
+            and hmac.compare_digest(hashlib.sha256(salt + token).digest(), places[slot])
         ):
             raise ProtocolError("wrong-opening", "an opening does not fit the commitment that the asker signed")
