@@ -112,6 +112,11 @@ def show(report: ImportReport, agencies: Path, guesses: Mapping[str, str], profi
             console.print(f"  {want.replace('_', ' ')} missing: {count:,}", highlight=False)
         if report.withheld:
             console.print("  each with what it lacks: waypost-node records withheld", highlight=False)
+    tell(report, agencies, guesses, profile)
+
+
+def tell(report: ImportReport, agencies: Path, guesses: Mapping[str, str], profile: str) -> None:
+    """Print what somebody has to look at: officers who are missing, rejected rows, questions."""
     _print_missing(report)
     _warn(report, profile)
     _ask(report, agencies, guesses, profile)

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from waypost.node.cli import import_report
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from waypost.node.custody.folder import Folder, Taken
     from waypost.node.custody.keeping import Wishes
+    from waypost.node.intake import ImportReport
     from waypost.node.intake.profiles import Profile
     from waypost.node.store import Store
 
@@ -50,34 +52,26 @@ def watch_folder(
     from waypost.node.custody.keeping import Wishes
     from waypost.node.settings import open_keys, open_store
 
-    chosen = chosen_profile(profile)
+    chosen_profile(profile)  # refused now, not when the first file comes
     keys = open_keys(home, passphrase_file)
     ended = _ended_by_signals()
     watched = Folder(folder)
     failed = False
     with watched.alone(), open_store(home, keys) as store:
-        wishes = Wishes(complete=complete)
-        for taken in _looks(watched, store, (home, chosen), wishes, ended, once=once, settle=settle, every=every):
+        importer = _Importer(store, home, profile, Wishes(complete=complete))
+        for taken in _looks(watched, importer, ended, once=once, settle=settle, every=every):
             failed = failed or bool(taken.error)
-            _tell(taken, as_json=as_json)
+            importer.tell(taken, as_json=as_json)
     if once and failed:
         raise typer.Exit(1)
 
 
 def _looks(
-    folder: Folder,
-    store: Store,
-    shape: tuple[Path, Profile | None],
-    wishes: Wishes,
-    ended: threading.Event,
-    *,
-    once: bool,
-    settle: float,
-    every: float,
+    folder: Folder, importer: _Importer, ended: threading.Event, *, once: bool, settle: float, every: float
 ) -> Iterator[Taken]:
     """Look until told to end, or until everything that was there has been taken."""
     from waypost.node.custody.folder import Quiet, Taken
-    from waypost.node.errors import StoreError
+    from waypost.node.errors import IntakeError, StoreError
 
     quiet = Quiet(settle)
     while not ended.is_set():
@@ -85,13 +79,14 @@ def _looks(
         names = quiet.settled(seen, time.monotonic())
         if names:
             try:
+                importer.read_profile()
                 yield folder.take(
                     names,
-                    imported_as=store.batches.newest_with,
-                    bring_in=lambda paths: _import(paths, store, *shape, wishes),
+                    imported_as=importer.store.batches.newest_with,
+                    bring_in=importer.bring_in,
                     now=datetime.now(UTC),
                 )
-            except StoreError as error:  # not the files' fault: they stay
+            except (StoreError, IntakeError) as error:  # not the files' fault: they stay
                 if once:
                     raise
                 yield Taken(names, None, error=str(error), hint=error.hint)
@@ -100,37 +95,69 @@ def _looks(
         ended.wait(min(settle, every) if seen else every)
 
 
-def _import(paths: Sequence[Path], store: Store, home: Path, chosen: Profile | None, wishes: Wishes) -> int:
-    from waypost.node import intake
-    from waypost.node.cli.import_ import note_agencies, readers_of
-    from waypost.node.due_process import read_windows
-    from waypost.node.settings import agencies_path, rejects_path
+class _Importer:
+    """Imports the files of a look, and tells what became of them. An edited profile counts from the next look."""
 
-    report = intake.import_tables(
-        store,
-        readers_of(list(paths), chosen, agencies_path(home)),
-        rejects_folder=rejects_path(home),
-        at_ms=time.time_ns() // 1_000_000,
-        today=datetime.now().astimezone().date(),
-        windows=read_windows(home),
-        wishes=wishes,
-    )
-    note_agencies(home, report, store)
-    return report.batch
+    def __init__(self, store: Store, home: Path, profile: str, wishes: Wishes) -> None:
+        self.store = store
+        self._home, self._profile, self._wishes = home, profile, wishes
+        self._chosen: Profile | None = None
+        self._report: ImportReport | None = None
+        self._guesses: Mapping[str, str] = {}
+
+    def read_profile(self) -> None:
+        """IntakeError when it cannot be used."""
+        from waypost.node.cli.import_ import chosen_profile
+
+        self._chosen = chosen_profile(self._profile)
+
+    def bring_in(self, paths: Sequence[Path]) -> int:
+        """Import these; the batch's number."""
+        from waypost.node import intake
+        from waypost.node.cli.import_ import note_agencies, readers_of
+        from waypost.node.due_process import read_windows
+        from waypost.node.settings import agencies_path, rejects_path
+
+        self._report = intake.import_tables(
+            self.store,
+            readers_of(list(paths), self._chosen, agencies_path(self._home)),
+            rejects_folder=rejects_path(self._home),
+            at_ms=time.time_ns() // 1_000_000,
+            today=datetime.now().astimezone().date(),
+            windows=read_windows(self._home),
+            wishes=self._wishes,
+        )
+        self._guesses = note_agencies(self._home, self._report, self.store)
+        return self._report.batch
+
+    def tell(self, taken: Taken, *, as_json: bool) -> None:
+        """Print what became of the files, and what somebody has to look at."""
+        from waypost.node.settings import agencies_path
+
+        report, self._report = self._report if taken.batch is not None else None, None
+        if as_json:
+            typer.echo(json.dumps(asdict(taken) | ({} if report is None else _counts(report))))
+            return
+        if taken.known:
+            typer.echo(f"imported before: {', '.join(taken.known)}")
+        if report is not None:
+            counts = ", ".join(f"{what} {count:,}" for what, count in _counts(report).items())
+            typer.echo(f"batch {taken.batch}: {', '.join(taken.files)}: {counts}")
+            import_report.tell(report, agencies_path(self._home), self._guesses, self._profile)
+        if taken.error:
+            typer.echo(f"error: {taken.error}", err=True)
+            if taken.hint:
+                typer.echo(f"hint: {taken.hint}", err=True)
 
 
-def _tell(taken: Taken, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(asdict(taken)))
-        return
-    if taken.known:
-        typer.echo(f"imported before: {', '.join(taken.known)}")
-    if taken.batch is not None:
-        typer.echo(f"batch {taken.batch}: {', '.join(taken.files)}")
-    if taken.error:
-        typer.echo(f"error: {taken.error}", err=True)
-        if taken.hint:
-            typer.echo(f"hint: {taken.hint}", err=True)
+def _counts(report: ImportReport) -> dict[str, int]:
+    tally = report.tally()
+    return {
+        "rows": tally.rows,
+        "imported": tally.new + tally.changed,
+        "unchanged": tally.same,
+        "rejected": tally.rejected,
+    }
 
 
 def _ended_by_signals() -> threading.Event:

@@ -21,6 +21,7 @@ from waypost.node.intake import FileKind
 from waypost.node.limits import FOLDER_FILES_MAX, QUIET_WAIT_MAX_S
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+COUNTS = "rows 1, imported 1, unchanged 0, rejected 0"
 OLD, NEW = (3, 1, 7), (4, 2, 7)
 
 
@@ -138,6 +139,30 @@ def test_a_night_is_imported_once_and_a_question_sets_it_aside(desk: Desk) -> No
     assert len(desk.facts("batches", "list")) == 1
 
 
+def test_a_night_says_what_somebody_has_to_look_at(desk: Desk) -> None:
+    folder = desk.home.parent / "exports"
+    folder.mkdir()
+    desk.facts("import", desk.file("first.csv", FileKind.OFFICERS, {"officer_key": "A-9"}))
+    (folder / "officers.csv").write_bytes(csv_of(FileKind.OFFICERS, {}, {"officer_key": "A-2", "ssn": "12"}))
+    said = desk.run("import", "watch", folder, "--once", "--settle", "0.1", "--complete")
+    assert "officers.csv: rows 2, imported 1, unchanged 0, rejected 1" in said.stdout
+    assert "officers held, but not in this list: 1, none was removed: A-9" in said.stdout
+    assert "1 row was rejected" in said.stderr
+    assert "then: waypost-node import " in said.stderr
+
+
+def test_a_profile_that_cannot_be_used_leaves_the_files_where_they_are(desk: Desk) -> None:
+    folder, profile = desk.home.parent / "exports", desk.home.parent / "x.toml"
+    folder.mkdir()
+    (folder / "officers.csv").write_bytes(csv_of(FileKind.OFFICERS, {}))
+    for text in ("profile = ", 'profile = "x"\n[officers]\nofficer_key = "officer_key"   # GUESS'):
+        profile.write_text(text)
+        said = desk.run("import", "watch", folder, "--once", "--settle", "0.1", "--profile", profile)
+        assert said.returncode == 1
+        assert "hint: " in said.stderr
+    assert [path.name for path in folder.iterdir()] == ["officers.csv"]
+
+
 def test_a_watch_ends_on_sigterm_and_has_imported_what_came(desk: Desk) -> None:
     folder = desk.home.parent / "exports"
     folder.mkdir()
@@ -154,4 +179,4 @@ def test_a_watch_ends_on_sigterm_and_has_imported_what_came(desk: Desk) -> None:
         said, _ = running.communicate(timeout=TIMEOUT_S)
     finally:
         running.kill()
-    assert (running.returncode, said) == (0, "batch 1: officers.csv\n")
+    assert (running.returncode, said) == (0, f"batch 1: officers.csv: {COUNTS}\n")

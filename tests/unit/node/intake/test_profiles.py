@@ -335,6 +335,7 @@ def test_attack_a_formula_is_text_on_the_way_out_and_back_again(store: Store, tm
         (("profile =", "profil ="), "'profil'"),
         (('column = "How"', 'colum = "How"'), "'colum'"),
         (('map = "how"', 'map = "hwo"'), "a map that is not there: 'hwo'"),
+        (('map = "how"', "map = [1]"), "not text in quotation marks"),
         (("hired_on = ", "ssn = "), "'ssn'"),
         (('sworn = { const = "yes" }\n', ""), "has no sworn"),
         (("officer_key", "officer"), "has no officer_key"),

@@ -189,8 +189,8 @@ class _Parser:
         self._only(where, table, known)
         if sum(key in table for key in ("column", "first_of", "const", "template", "digest_of")) != 1:
             self.refuse(where, "says not exactly one of column, first_of, const, template, digest_of")
-        if "map" in table and table["map"] not in self._maps:
-            self.refuse(where, f"names a map that is not there: {table['map']!r}")
+        if (named := self._text(where, table.get("map", ""))) and named not in self._maps:
+            self.refuse(where, f"names a map that is not there: {named!r}")
         if table.get("digest_of") == [] or table.get("first_of") == []:
             self.refuse(where, "names no column")
         pattern = self._text(where, table.get("pattern", ""))
@@ -207,7 +207,7 @@ class _Parser:
             digest_of=self._texts(where, table.get("digest_of", [])),
             tidy=self._word(where, As, table.get("as", As.TEXT)),
             digits=self._count(where, table.get("digits", 0)),
-            map=self._text(where, table.get("map", "")),
+            map=named,
             pattern=pattern,
             prefix=self._text(where, table.get("prefix", "")),
         )
