@@ -284,7 +284,7 @@ _CODES = {
     "expired-invitation": grpc.StatusCode.PERMISSION_DENIED,
     "not-admitted": grpc.StatusCode.FAILED_PRECONDITION,
     "wrong-epoch": grpc.StatusCode.FAILED_PRECONDITION,
-    "too-many-pointers": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "too-many-pointers": grpc.StatusCode.FAILED_PRECONDITION,
     "no-roster": grpc.StatusCode.UNAVAILABLE,
 }
 

@@ -10,6 +10,7 @@
 1. Back-off doubles from BACKOFF_FIRST_S to BACKOFF_MAX_S with full jitter, and never gives up.
 2. Mail is acknowledged only after its effect is stored. What is not acknowledged comes again, and is recognized.
 3. A post stays in the outbox until the hub has said what became of it; after a reconnection all of them go up again.
+4. Whoever waits to send while the hub takes nothing is let go when the stream ends; what he had is dropped.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -72,11 +74,12 @@ class Link:
         self._events = events
         self._outgoing: asyncio.Queue[link_pb2.NodeFrame | None] = asyncio.Queue(OUTGOING_FRAMES_MAX)
         self.state = LinkState.WAITING
+        self._taking = True
         self._asked_to_wait_s = 0.0
 
     async def send(self, frame: link_pb2.NodeFrame) -> None:
-        """Put a frame on the stream if it is up."""
-        if self.state is LinkState.ATTACHED:
+        """Put a frame on the stream if it is up; waits while the hub takes none, as long as the stream lasts."""
+        if self.state is LinkState.ATTACHED and self._taking:
             await self._outgoing.put(frame)
 
     async def run(self) -> None:
@@ -99,7 +102,7 @@ class Link:
     async def _once(self) -> tuple[bool, str]:
         """One connection, from the first try to its end: whether it was attached, and why it ended."""
         client = self._connect()
-        self._outgoing = asyncio.Queue(OUTGOING_FRAMES_MAX)
+        self._outgoing, self._taking = asyncio.Queue(OUTGOING_FRAMES_MAX), True
         reached = False
         try:
             call = client.stub.Attach(self._frames(await self._events.hello()))
@@ -119,7 +122,13 @@ class Link:
         except (LinkError, Refused, StoreError) as error:
             return reached, str(error)
         finally:
+            self._end_frames()
             await client.close()
+
+    def _end_frames(self) -> None:
+        """Let what reads the frames of the stream that is over end as well; with a full queue the closing ends it."""
+        with suppress(asyncio.QueueFull):
+            self._outgoing.put_nowait(None)
 
     async def _read(self, call: _Stream) -> str:
         while True:
@@ -133,10 +142,17 @@ class Link:
             await self._events.frame(frame)
 
     async def _frames(self, hello: link_pb2.Hello) -> AsyncIterator[hub_service_pb2.AttachRequest]:
-        yield hub_service_pb2.AttachRequest(frame=link_pb2.NodeFrame(hello=hello))
         outgoing = self._outgoing
-        while True:
-            frame = await outgoing.get()
-            if frame is None:
-                return
-            yield hub_service_pb2.AttachRequest(frame=frame)
+        try:
+            yield hub_service_pb2.AttachRequest(frame=link_pb2.NodeFrame(hello=hello))
+            while (frame := await outgoing.get()) is not None:
+                yield hub_service_pb2.AttachRequest(frame=frame)
+        finally:
+            self._let_go(outgoing)
+
+    def _let_go(self, outgoing: asyncio.Queue[link_pb2.NodeFrame | None]) -> None:
+        """Rule 4: nobody takes frames any more, so whoever waits to put one shall not wait for ever."""
+        if outgoing is self._outgoing:
+            self._taking = False
+        while not outgoing.empty():
+            outgoing.get_nowait()

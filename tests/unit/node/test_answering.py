@@ -14,10 +14,10 @@ from waypost.crypto.envelope import SigningKey, countersign, parse_envelope, sig
 from waypost.crypto.errors import SealingError
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, SealingKey, open_sealed
-from waypost.node import answering
+from waypost.node import answering, messages
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
-from waypost.node.store import OfficerTokens
+from waypost.node.store import OfficerTokens, Store
 from waypost.protocol import limits, names
 from waypost.protocol.commitments import commit
 from waypost.v1 import check_pb2, envelope_pb2
@@ -207,6 +207,32 @@ def test_rule_4_a_repeated_query_changes_nothing(world: World) -> None:
     first = outbox(world)
     assert not answered(world, routed)
     assert outbox(world) == first
+    assert logged(world) == 1
+
+
+def restarted(world: World) -> None:
+    """The node's process ends, and another one opens its file."""
+    world.owner.store.close()
+    world.owner.store = Store.open(world.folder / "owner.db", bytes(32))
+
+
+def test_rule_4_attack_a_query_is_replayed_after_a_restart_until_it_has_expired(world: World) -> None:
+    routed = query(world)
+    assert answered(world, routed)
+    (message,) = world.owner.store.outbox.waiting(10)
+    messages.settle(world.owner.store, message.id, accepted=True, reason="", now_ms=world.now_ms)
+    for days in (0, 10, 19):  # while the request counts at all
+        world.pass_days(days)
+        world.owner.store.replay.purge(world.now_ms)
+        restarted(world)
+        assert not answered(world, routed)
+    world.pass_days(2)
+    world.owner.store.replay.purge(world.now_ms)
+    restarted(world)
+    with pytest.raises(Refused) as told:
+        answered(world, routed)
+    assert told.value.reason == "expired"
+    assert outbox(world) == []
     assert logged(world) == 1
 
 
