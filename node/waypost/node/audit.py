@@ -50,6 +50,7 @@ class Event(StrEnum):
     FACT_STATED = "fact-stated"
     FACT_RECEIVED = "fact-received"
     BATCH_UNDONE = "batch-undone"
+    EMPLOYMENT_WITHDRAWN = "employment-withdrawn"
     OFFICERS_MERGED = "officers-merged"
     OFFICERS_SPLIT = "officers-split"
     OFFICERS_DISTINCT = "officers-distinct"
@@ -105,6 +106,7 @@ MEANING: dict[Event, str] = {
     Event.FACT_STATED: "The agency signed a fact of compliance; subject: whom it is about; detail: its kind.",
     Event.FACT_RECEIVED: "Another member signed a fact about this one; subject: its author; detail: its kind.",
     Event.BATCH_UNDONE: "An import was undone as a whole; subject: its batch; detail: the batch that undid it.",
+    Event.EMPLOYMENT_WITHDRAWN: "An employment that never was, was withdrawn by hand; subject: the batch that did.",
     Event.OFFICERS_MERGED: "Two officers are one person; subject: the store's number of the one who stands for both; "
     "detail: the other's.",
     Event.OFFICERS_SPLIT: "Merged officers are two persons again; subject and detail: their numbers.",

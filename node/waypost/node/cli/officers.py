@@ -29,6 +29,9 @@ ReasonOption = Annotated[str, typer.Option(help="Why, for the book of decisions;
 
 def register(root: typer.Typer) -> None:
     """Add the commands."""
+    from waypost.node.cli import officers_employment
+
+    officers_employment.register(app)
     root.add_typer(app, name="officers")
 
 
