@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from itertools import chain, combinations, product
@@ -251,7 +252,7 @@ def test_a_withheld_total_is_in_no_file_of_the_release(world: World) -> None:
         assert str(total).encode() in text
     for total in (1723, 1821):
         assert f"{total:,}".encode() not in text
-        assert str(total).encode() not in text
+        assert not re.search(rb"(?<![0-9a-f])%d(?![0-9a-f])" % total, text)  # a digest may have these digits
     signed = {path for path in files if path.startswith("results/")}
     assert signed == {f"results/{each.result.round_id.hex()}.pb" for each in results[:-1]}
     assert results[-1].digest.encode() in files["measures/officers-employed.html"]

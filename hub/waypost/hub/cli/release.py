@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from sqlalchemy import Connection, func, insert, select
 
 from waypost.crypto.envelope import SigningKey, parse_envelope
@@ -87,8 +88,9 @@ def build(
             hub_key=key.public,
             trustee_key=trustee_key,
         )
-    edition = building.make_edition(given)
-    files = building.make_files(edition)
+    with Console(stderr=True).status("Working out what may be shown, and drawing it"):
+        edition = building.make_edition(given)
+        files = building.make_files(edition)
     previous = bytes.fromhex(given.past[0].digest) if given.past else b""
     manifest = building.make_manifest(edition, files, previous, key, now_ms)
     with engine.begin() as connection:

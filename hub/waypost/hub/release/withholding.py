@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from itertools import islice, product
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -69,13 +70,19 @@ class Table:
     bound: int
     _figures: dict[Box, int] = field(default_factory=dict)
     _basis: list[tuple[object, _Vector]] = field(default_factory=list)
+    _places: dict[object, int] = field(default_factory=dict)
+    """Where in the basis a pivot is."""
     _protected: list[_Vector] = field(default_factory=list)
+    _holding: defaultdict[object, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """Which protected cells an atom is in."""
     _lines: defaultdict[Key, dict[Values, int]] = field(default_factory=lambda: defaultdict(dict))
 
     def suppress(self, box: Box) -> None:
         """Protect a suppressed cell from here on."""
         left = self._residual(box)
         if left:
+            for atom in left:
+                self._holding[atom].add(len(self._protected))
             self._protected.append(left)
 
     def show(self, box: Box, value: int) -> bool:
@@ -92,15 +99,24 @@ class Table:
 
     # Rule 3. What is left of a vector after the figures' is zero exactly when it is a combination of theirs.
 
+    # A base is free of the pivots before its own, so taking pivots in their order comes to an end.
+
     def _residual(self, box: Box) -> _Vector:
         left: _Vector = dict.fromkeys(product(*box.axes), 1)
-        for pivot, base in self._basis:
+        waiting = [self._places[atom] for atom in left if atom in self._places]
+        heapify(waiting)
+        while waiting:
+            pivot, base = self._basis[heappop(waiting)]
             if pivot in left:
                 _subtract(left, left[pivot], base)
+                for atom in base:
+                    if atom in left and atom in self._places:
+                        heappush(waiting, self._places[atom])
         return left
 
     def _gives_away(self, left: _Vector) -> bool:
-        return any(_proportional(left, cell) for cell in self._protected)
+        atom = next(iter(left), None)
+        return any(_proportional(left, self._protected[place]) for place in self._holding.get(atom, ()))
 
     def _extend(self, left: _Vector) -> None:
         if not left:
@@ -108,10 +124,13 @@ class Table:
         pivot, factor = next(iter(left.items()))
         inverse = pow(factor, -1, _PRIME)
         base = {atom: value * inverse % _PRIME for atom, value in left.items()}
+        self._places[pivot] = len(self._basis)
         self._basis.append((pivot, base))
-        for cell in self._protected:
-            if pivot in cell:
-                _subtract(cell, cell[pivot], base)
+        for place in tuple(self._holding[pivot]):
+            cell = self._protected[place]
+            _subtract(cell, cell[pivot], base)
+            for atom in base:
+                (self._holding[atom].add if atom in cell else self._holding[atom].discard)(place)
 
     # Rule 4.
 
