@@ -366,6 +366,20 @@ def test_the_outbox_keeps_order_never_reuses_a_number_and_refuses_rather_than_fo
         OutboxRepository(store._database, messages_max=2).add("answer", _token(4), b"four", 4)
 
 
+def test_the_outbox_is_full_by_what_waits_not_by_the_numbers_that_it_has_given(store: Store) -> None:
+    box = OutboxRepository(store._database, messages_max=3)
+    first, *others = (box.add("answer", _token(n), b"", 1) for n in range(3))
+    with pytest.raises(StoreError, match="outbox is full"):
+        box.add("answer", _token(9), b"", 1)
+    for number in others:  # the oldest stays, and the numbers go on
+        box.remove(number)
+        box.add("answer", _token(number), b"", 1)
+    with pytest.raises(StoreError, match="outbox is full"):
+        box.add("answer", _token(9), b"", 1)
+    box.remove(first)
+    assert box.add("answer", _token(9), b"", 1) > max(others)
+
+
 def test_the_newest_roster_is_in_force_and_a_held_one_is_never_replaced(store: Store) -> None:
     assert store.rosters.newest() is None
     for version in (2, 1):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,7 +61,7 @@ class KeptHead:
 def extend(database: NodeDatabase, number: int) -> None:
     """Bind the entry of that number into the chain, within the transaction that made it (rule 3)."""
     row = database.row("SELECT head FROM disclosure_chain ORDER BY disclosure_id DESC LIMIT 1")
-    columns = _columns(database)
+    columns = database.columns("disclosures")
     entry = database.row(f"SELECT {', '.join(columns)} FROM disclosures WHERE id = ?", (number,))
     digest = _digest(columns, entry or ())
     head = _link(FIRST if row is None else row[0], digest)
@@ -115,17 +115,13 @@ class ChainRepository:
         removed = self._db.number("SELECT coalesce(max(last_id), 0) FROM removals WHERE log = 'disclosures'")
         sql = "SELECT disclosure_id, entry_digest FROM disclosure_chain WHERE disclosure_id <= ? ORDER BY disclosure_id"
         yield from ((int(number), bytes(digest)) for number, digest in self._db.rows(sql, (removed,)))
-        columns = _columns(self._db)
+        columns = self._db.columns("disclosures")
         sql = f"SELECT id, {', '.join(columns)} FROM disclosures WHERE id > ? ORDER BY id"
         for row in self._db.rows(sql, (removed,)):
             yield int(row[0]), _digest(columns, row[1:])
 
 
-def _columns(database: NodeDatabase) -> list[str]:
-    return [str(row[0]) for row in database.rows("SELECT name FROM pragma_table_info('disclosures') ORDER BY name")]
-
-
-def _digest(columns: list[str], values: Row) -> bytes:
+def _digest(columns: Sequence[str], values: Row) -> bytes:
     """Rule 1."""
     content = {
         name: value.hex() if isinstance(value, bytes) else value

@@ -42,7 +42,8 @@ class NodeDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        with _alone_in(path.parent), _explained(path):
+        self._columns: dict[str, tuple[str, ...]] = {}
+        with _alone_in(path.parent), _Explained(path):
             _make_private(path)
             connection = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
@@ -71,14 +72,14 @@ class NodeDatabase:
 
     def scrub(self) -> None:
         """Rewrite the file without the remains of deleted rows, and empty the log; StoreError while others read."""
-        with self._lock, _explained(self.path):
+        with self._lock, _Explained(self.path):
             self._db.execute("VACUUM")
         if not self.empty_log():
             raise StoreError(f"{self.path} is in use by another command", hint="try again when that one has ended")
 
     def empty_log(self) -> bool:
         """Fold the write-ahead log into the file and empty it; False while others read."""
-        with self._lock, _explained(self.path):
+        with self._lock, _Explained(self.path):
             busy: int = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
 
@@ -100,7 +101,7 @@ class NodeDatabase:
             if self._db.conn.in_transaction:
                 yield
                 return
-            with _explained(self.path):
+            with _Explained(self.path):
                 self._db.execute(begin)
                 try:
                     yield
@@ -111,12 +112,12 @@ class NodeDatabase:
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
         """All rows of a query."""
-        with self._lock, _explained(self.path):
+        with self._lock, _Explained(self.path):
             return self._db.execute(sql, values).fetchall()
 
     def row(self, sql: str, values: Values = ()) -> Row | None:
         """The first row of a query, or None."""
-        with self._lock, _explained(self.path):
+        with self._lock, _Explained(self.path):
             found: Row | None = self._db.execute(sql, values).fetchone()
             return found
 
@@ -127,13 +128,26 @@ class NodeDatabase:
 
     def run(self, sql: str, values: Values = ()) -> int:
         """One statement within a transaction of its own unless one is open; how many rows it changed."""
-        with self.writing():
-            return self._db.execute(sql, values).rowcount
+        return self._execute(sql, values).rowcount
 
     def insert(self, sql: str, values: Values = ()) -> int:
         """One INSERT; the new row's id."""
-        with self.writing():
-            return int(self._db.execute(sql, values).lastrowid or 0)
+        return int(self._execute(sql, values).lastrowid or 0)
+
+    def _execute(self, sql: str, values: Values) -> sqlite3.Cursor:
+        with self._lock:
+            if self._db.conn.in_transaction:
+                return self._db.execute(sql, values)
+            with self.writing():
+                return self._db.execute(sql, values)
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The names of a table's columns, sorted; they are what they were when the file was opened."""
+        held = self._columns.get(table)
+        if held is None:
+            rows = self.rows("SELECT name FROM pragma_table_info(?) ORDER BY name", (table,))
+            held = self._columns[table] = tuple(str(row[0]) for row in rows)
+        return held
 
     def run_many(self, sql: str, values: Iterable[Values]) -> None:
         """One statement for many rows, within one transaction."""
@@ -173,23 +187,34 @@ def _require_ours(db: Database, path: Path) -> None:
         raise StoreError(f"{path} is a database of another program", hint="name the right --home")
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
+class _Explained:
     """What SQLite says about the world, as StoreError; mistakes of ours (integrity, misuse) stay what they are."""
-    try:
-        yield
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-        raise
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
-            raise StoreUnavailable(
-                f"{path} is in use by another command", hint="wait until it has ended, then try again"
-            ) from None
-        if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-            raise StoreUnavailable(f"{path} is damaged or no database", hint="restore it from a backup") from None
-        if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
-            raise StoreUnavailable(
-                f"{path} cannot be written: {error}", hint="look at the disk's free space and the folder's owner"
-            ) from None
-        raise
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, sqlite3.DatabaseError):
+            explained = _explanation(self._path, error)
+            if explained is not None:
+                raise explained from None
+
+
+def _explanation(path: Path, error: sqlite3.DatabaseError) -> StoreError | None:
+    if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+        return None
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
+        return StoreUnavailable(f"{path} is in use by another command", hint="wait until it has ended, then try again")
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return StoreUnavailable(f"{path} is damaged or no database", hint="restore it from a backup")
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
+        return StoreUnavailable(
+            f"{path} cannot be written: {error}", hint="look at the disk's free space and the folder's owner"
+        )
+    return None

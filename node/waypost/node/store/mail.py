@@ -59,12 +59,17 @@ class OutboxRepository:
     def add(self, kind: str, reference: bytes, envelope: bytes, now_ms: int) -> int:
         """Keep a message until it is removed; its number, never used twice. StoreUnavailable when all is full."""
         with self._db.writing():
-            if self.count() >= self._messages_max:
+            if self._full():
                 raise StoreUnavailable("the outbox is full", hint="look why the hub does not take the node's messages")
             return self._db.insert(
                 "INSERT INTO outbox (kind, reference, envelope, created_at_ms) VALUES (?, ?, ?, ?)",
                 (kind, reference, envelope, now_ms),
             )
+
+    def _full(self) -> bool:
+        """Numbers are never used twice, so there are at most as many messages as numbers in between: rarely counted."""
+        newest, oldest = (self._db.number(f"SELECT coalesce({end}(id), 0) FROM outbox") for end in ("max", "min"))
+        return newest - oldest + 1 >= self._messages_max and self.count() >= self._messages_max
 
     def waiting(self, limit: int, after_id: int = 0) -> list[OutgoingMessage]:
         """Messages in the order they were added, beyond that number."""
