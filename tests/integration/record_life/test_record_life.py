@@ -285,6 +285,8 @@ def test_the_duty_to_tell_the_applicant_is_open_until_his_letter_is_delivered(
     assert "The letter to the applicant is written" in _do(asker, "checks", "show", check)
     _do(asker, "check", "letter", check, "--delivered", *own)
     assert "The applicant has been told" in _do(asker, "checks", "show", check)
+    listed = next(line for line in _do(asker, "checks", "list").splitlines() if check[:8] in line)
+    assert "done" in listed
 
 
 def test_the_hub_learns_of_a_notice_no_more_than_its_digest(federation: Federation) -> None:

@@ -32,9 +32,10 @@ def list_checks(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the newest checks."""
+    """List the newest checks, and whether their applicants must still be told (`letter`)."""
     from waypost.node import settings
     from waypost.node.cli.check import load, moment
+    from waypost.node.duties import Duty
     from waypost.node.results import facts
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
@@ -43,7 +44,7 @@ def list_checks(
         for result in results:
             typer.echo(json.dumps(facts(result)))
         return
-    table = Table("check", "asked", "applicant", "by", "state", "candidates", "pending")
+    table = Table("check", "asked", "applicant", "by", "state", "candidates", "pending", "letter")
     for result in results:
         name = result.inquiry.person.names[0]
         table.add_row(
@@ -54,6 +55,7 @@ def list_checks(
             result.check.state,
             str(len(result.candidates)),
             ", ".join(result.pending),
+            "" if result.duty is Duty.NONE else result.duty.value,
         )
     Console().print(table)
 
