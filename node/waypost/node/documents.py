@@ -1,19 +1,21 @@
 """Documents for people outside of the node: headings, paragraphs and tables, as PDF on letter paper.
 
 What is in a document is made elsewhere (selffile.py, letters.py); here is only how it looks. Text is set in Bitstream
-Vera, which has the Latin alphabets; a letter that it lacks is shown without its accents.
+Vera; letters that it lacks in Noto Sans, which has all Latin, Greek and Cyrillic ones, in its one weight. What neither
+has is shown by its number, for a name that is shown wrong is another name.
 """
 
 from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
+import fontpkg_noto_sans
 import reportlab
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import LETTER
@@ -26,6 +28,8 @@ from reportlab.platypus import Flowable, PageBreak, Paragraph, SimpleDocTemplate
 
 _FONT: Final = "Vera"
 _BOLD: Final = "VeraBd"
+_WIDE: Final = "NotoSans"
+_WIDE_FILE: Final = "NotoSans[wdth,wght].ttf"
 _MARGIN: Final = 0.9 * inch
 _FRAME_PADDING: Final = 6
 """Points that the page's frame keeps free on either side."""
@@ -99,9 +103,10 @@ def to_pdf(document: Document) -> bytes:
     )
 
     def foot(canvas: Canvas, _template: object) -> None:
-        canvas.setFont(_FONT, 7)
+        foot_runs = _runs(document.foot)
+        canvas.setFont(_FONT if all(font == _FONT for font, _ in foot_runs) else _WIDE, 7)
         canvas.setFillColor(_GREY)
-        canvas.drawString(_MARGIN, 0.5 * inch, _printable(document.foot))
+        canvas.drawString(_MARGIN, 0.5 * inch, "".join(text for _, text in foot_runs))
         canvas.drawRightString(LETTER[0] - _MARGIN, 0.5 * inch, f"page {canvas.getPageNumber()}")
 
     flow: list[Flowable] = [Paragraph(_markup(document.title), _style(15, bold=True, after=10))]
@@ -159,19 +164,35 @@ def _style(
 
 
 def _markup(text: str) -> str:
-    return escape(_printable(text)).replace("\n", "<br/>")
+    parts = (escape(run) if font == _FONT else f'<font name="{font}">{escape(run)}</font>' for font, run in _runs(text))
+    return "".join(parts).replace("\n", "<br/>")
 
 
-def _printable(text: str) -> str:
-    """The text in letters that the font has."""
-    font = pdfmetrics.getFont(_FONT)
-    glyphs: dict[int, int] = font.face.charToGlyph if isinstance(font, TTFont) else {}
-    return "".join(char if ord(char) in glyphs or char == "\n" else _plain(char, glyphs) for char in text)
+def _runs(text: str) -> list[tuple[str, str]]:
+    """The text in parts, each with the font that has its letters."""
+    runs: list[tuple[str, str]] = []
+    for char in unicodedata.normalize("NFC", text):
+        font, shown = _shown(char)
+        if runs and runs[-1][0] == font:
+            runs[-1] = (font, runs[-1][1] + shown)
+        else:
+            runs.append((font, shown))
+    return runs
 
 
-def _plain(char: str, glyphs: dict[int, int]) -> str:
-    bare = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
-    return bare if bare and all(ord(part) in glyphs for part in bare) else "?"
+def _shown(char: str) -> tuple[str, str]:
+    if char == "\n" or ord(char) in _glyphs(_FONT):
+        return _FONT, char
+    if ord(char) in _glyphs(_WIDE):
+        return _WIDE, char
+    if char.isspace() or unicodedata.category(char) == "Cf":  # tabs and the like; marks that nobody sees
+        return _FONT, " " if char.isspace() else ""
+    return _FONT, f"[U+{ord(char):04X}]"
+
+
+def _glyphs(name: str) -> Mapping[int, int]:
+    font = pdfmetrics.getFont(name)
+    return font.face.charToGlyph if isinstance(font, TTFont) else {}
 
 
 def _register_fonts() -> None:
@@ -180,6 +201,7 @@ def _register_fonts() -> None:
     folder = Path(reportlab.__file__).parent / "fonts"
     for name in (_FONT, _BOLD):
         pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
+    pdfmetrics.registerFont(TTFont(_WIDE, str(fontpkg_noto_sans.ROOT / "files" / _WIDE_FILE)))
 
 
 def paragraphs(lines: Sequence[str]) -> tuple[Text, ...]:

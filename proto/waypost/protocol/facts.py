@@ -24,7 +24,7 @@ from google.protobuf.message import DecodeError, Message
 from waypost.crypto.freshness import Header, header_from_payload
 from waypost.protocol import limits, names
 from waypost.protocol.errors import ProtocolError
-from waypost.protocol.quarters import Quarter
+from waypost.protocol.quarters import Quarter, newest_over
 from waypost.v1 import compliance_pb2
 
 _DIGEST_BYTES: Final = 32
@@ -178,9 +178,17 @@ def _attestation(header: Header, payload: bytes) -> Attestation:
     period, through = Quarter.parse(content.period), _day(content.submitted_through)
     signed_on = day_of(header.issued_at_ms)
     if signed_on <= period.last_day:  # rule 3
-        raise ProtocolError("too-early", f"{period} is not over: it ends on {period.last_day}")
+        raise ProtocolError(
+            "too-early",
+            f"{period} is not over: it ends on {period.last_day}",
+            hint=f"attest it after that day; the newest that can be attested is {newest_over(signed_on)}",
+        )
     if not period.last_day <= through <= signed_on:
-        raise ProtocolError("malformed", f"the attestation must cover all of {period}, and nothing to come")
+        raise ProtocolError(
+            "malformed",
+            f"the attestation must cover all of {period}, and nothing to come",
+            hint=f"--through takes a day from {period.last_day} to today",
+        )
     name = _words(content.attested_by, "who attests", hint='--by "Name, title"')
     return Attestation(header.sender, period, through, content.nothing_to_report, name)
 

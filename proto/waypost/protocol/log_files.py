@@ -41,6 +41,7 @@ from waypost.v1 import check_pb2, log_pb2
 
 _EXPORT_HEAD: Final = b"waypost-log-export/v1\n"
 _VERSION: Final = 1
+_WRITE_ONE: Final = "waypost-node checks receipt ID -o FILE writes one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +75,22 @@ class VerifiedReceipt:
 
 def parse_receipt_file(data: bytes) -> LoggedReceipt:
     """Read a receipt's file, unverified; TransparencyError when it is none."""
+    if data.startswith(_EXPORT_HEAD):
+        raise TransparencyError(
+            "malformed", "this is an export of the log, no receipt", hint="run: waypost-hub log verify FILE"
+        )
     if len(data) > RECEIPT_FILE_BYTES_MAX:
-        raise TransparencyError("oversized", "the file is larger than any receipt")
+        raise TransparencyError("oversized", "the file is larger than any receipt", hint=_WRITE_ONE)
     try:
         content = json.loads(data)
         version, logged_at_ms, proof = content["waypost-receipt"], content["logged_at_ms"], content["proof"]
         envelope = base64.b64decode(content["receipt"], validate=True)
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise TransparencyError("malformed", "this is no file of a logged receipt") from None
+        raise TransparencyError("malformed", "this is no file of a logged receipt", hint=_WRITE_ONE) from None
     if version != _VERSION or type(logged_at_ms) is not int or type(proof) is not str:
-        raise TransparencyError("malformed", "this is no file of a logged receipt, or one of a later version")
+        raise TransparencyError(
+            "malformed", "this is no file of a logged receipt, or one of a later version", hint=_WRITE_ONE
+        )
     return LoggedReceipt(envelope, logged_at_ms, proof)
 
 

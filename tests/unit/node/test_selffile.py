@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from waypost.node import changing
 from waypost.node.changing import Why
@@ -198,6 +200,23 @@ def test_the_pdf_is_made_of_the_same_facts_and_survives_any_text_that_a_record_c
     pdf = to_pdf(document(_facts(store), CUSTODIAN))
     assert pdf.startswith(b"%PDF-")
     assert pdf.rstrip().endswith(b"%%EOF")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["O'Brien-Müller", "Ősz Ágnes", "Nguyễn Thị Hương", "Łukasz Żółć", "Əliyev Ħåkan", "Жуков Σωτήρης", "İpek Ġuyŵ"],
+)
+def test_a_name_shows_with_all_its_letters_wherever_it_stands(name: str) -> None:
+    blocks: list[Block] = [Heading(name), Text(name), Rows(("one", "two"), ((name, "x"),)), Rows((), ((name, name),))]
+    pages = PdfReader(io.BytesIO(to_pdf(Document(name, name, tuple(blocks))))).pages
+    text = unicodedata.normalize("NFC", " ".join(page.extract_text() for page in pages))
+    assert " ".join(text.split()).count(name) == 7
+
+
+def test_a_letter_without_its_composed_form_is_composed_and_what_no_font_has_shows_its_number() -> None:
+    text = unicodedata.normalize("NFD", "Agnès") + " \U0001f600 中"
+    (page,) = PdfReader(io.BytesIO(to_pdf(Document("T", "F", (Text(text),))))).pages
+    assert "Agnès [U+1F600] [U+4E2D]" in page.extract_text()
 
 
 def test_a_long_document_goes_on_over_pages_and_an_empty_table_is_left_out() -> None:

@@ -32,7 +32,11 @@ def demo(
         typer.Option("--dir", help="Keep every party's home in this folder (DIR/hub, DIR/trustee, DIR/ORI)."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A folder with one sub-folder per ORI holding canonical files, instead of ours.")
+        Path | None,
+        typer.Option(
+            help="A folder with one sub-folder per ORI holding canonical CSV files, and maybe members.csv (ori, name, "
+            "state, role), instead of ours."
+        ),
     ] = None,
     check: Annotated[
         Path | None, typer.Option(help="A file of applicants to check instead of telling the story (needs --from).")

@@ -156,9 +156,10 @@ def _warn(report: ImportReport, profile: str) -> None:
             "hint: nothing is wrong with these rows; answer what is asked below, and import the file again", err=True
         )
         return
+    which = "these rows" if not report.held else "the rows that are wrong (those that are held only wait for an answer)"
     for path in report.rejects_files:
         by = f" --profile {profile}" if profile else ""
-        typer.echo(f"hint: mend these rows in {path}, then: waypost-node import {path}{by}", err=True)
+        typer.echo(f"hint: mend {which} in {path}, then: waypost-node import {path}{by}", err=True)
 
 
 def _ask(report: ImportReport, agencies: Path, guesses: Mapping[str, str], profile: str) -> None:

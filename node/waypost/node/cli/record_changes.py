@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -128,13 +128,29 @@ def told(
     from waypost.node import changing
     from waypost.node.due_process import read_windows
 
-    windows = read_windows(home)
+    windows, day = read_windows(home), _day_told(on)
     with records.opened(home, passphrase_file) as store:
         reason = "the officer was told that the record will be shared"
-        changing.correct(store, record_key, {"told_on": on}, _why(by, reason))
+        changing.correct(store, record_key, {"told_on": day}, _why(by, reason))
         held = store.conduct.by_key(record_key)
     if held is not None:
         typer.echo(f"{record_key}: the officer may answer until {windows.ends(held.record)}.")
+
+
+def _day_told(on: str) -> str:
+    """The day on which the officer was told; ChangeError when it is none, or has not come."""
+    from waypost.node.errors import ChangeError
+
+    try:
+        day = date.fromisoformat(on)
+    except ValueError:
+        raise ChangeError(f"{on[:20]!r} is no day", hint="write YYYY-MM-DD") from None
+    if day > datetime.now(UTC).date():
+        raise ChangeError(
+            f"{day} has not come: an officer is told before it is recorded that he was",
+            hint="tell him first, then give the day on which you did",
+        )
+    return day.isoformat()
 
 
 def history(

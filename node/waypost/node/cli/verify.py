@@ -41,7 +41,7 @@ def verify(
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{file} cannot be read: {error.strerror}", hint="name a receipt's file") from None
     verified = verify_receipt_file(data, hub_key=hub, trustee_key=trustee)
     receipt, checkpoint = verified.receipt, verified.witnessed.checkpoint
     facts = {
