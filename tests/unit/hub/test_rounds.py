@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select, update
-from tests.parties.round_world import HUB, KEYS, NOW_MS, ORIS, ROGUE, RoundWorld, roster_of
+from tests.parties.round_world import HUB, KEYS, NOW_MS, ORIS, ROGUE, TRUSTEE, RoundWorld, roster_of
 
 from waypost.crypto import noise
 from waypost.crypto.envelope import sign
@@ -22,7 +22,7 @@ from waypost.hub.limits import ROUND_RHO_MILLIONTHS_PER_YEAR
 from waypost.hub.mailbox import Mail, MailKind
 from waypost.hub.posted import Posted
 from waypost.hub.round_asking import Question
-from waypost.hub.round_closing import read_declines
+from waypost.hub.round_closing import make_close, read_declines, read_partial_sum
 from waypost.hub.round_results import list_results
 from waypost.hub.round_schema import round_schedules
 from waypost.hub.rounds import HeldRound, Part, RoundState
@@ -363,6 +363,43 @@ def test_a_members_signed_decline_is_kept_until_the_round_is_over_and_no_longer(
     assert member.reason == "local.no-counts"
     rounds.fail(connection, held, "too-few-answers", NOW_MS)
     assert rounds.answers(connection, held.round_id, [ori]) == []
+
+
+@pytest.mark.parametrize(
+    ("crime", "reason"),
+    [
+        ("one-participant-less", "wrong-participants"),
+        ("another-round", "wrong-participants"),
+        ("too-short", "malformed"),
+        ("forged", "malformed"),
+        ("of-another-kind", "malformed"),
+    ],
+)
+def test_attack_the_trustees_half_is_of_another_participant_set_or_is_none(
+    world: RoundWorld, crime: str, reason: str
+) -> None:
+    held = world.opened("CA")
+    counts = world.counts(held)
+    closed = world.closed(held, counts)
+    close = envelope_pb2.Envelope.FromString(closed.close or b"")
+    honest = world.desk.begin_close(close, NOW_MS)
+    assert isinstance(honest, envelope_pb2.Envelope)
+    assert read_partial_sum(honest, close, held.asked, TRUSTEE.public) == closed.trustee_half
+    message, key, kind = round_pb2.PartialSum.FromString(honest.payload), TRUSTEE, names.ROUND_PARTIAL_SUM
+    if crime == "one-participant-less":
+        fewer = make_close(held.asked, sorted(counts)[1:], closed.hub_half or b"", HUB, NOW_MS)
+        message.close_digest = hashlib.sha256(fewer.payload).digest()
+    elif crime == "another-round":
+        message.round_id = bytes(16)
+    elif crime == "too-short":
+        message.half = message.half[:-1]
+    elif crime == "forged":
+        key = ROGUE
+    else:
+        kind = names.ROUND_CLOSE
+    with pytest.raises(Refused) as caught:
+        read_partial_sum(sign(kind, message.SerializeToString(), key), close, held.asked, TRUSTEE.public)
+    assert caught.value.reason == reason
 
 
 def test_a_done_round_keeps_its_result_and_no_share(connection: Connection, world: RoundWorld) -> None:
