@@ -10,7 +10,9 @@ from tests.parties.round_world import HUB, NOW_MS, ORIS, RoundWorld
 
 from waypost.hub.round_closing import make_close
 from waypost.hub.rounds import HeldRound
-from waypost.trustee.errors import Refused
+from waypost.protocol import limits
+from waypost.trustee.audit import Event
+from waypost.trustee.errors import Refused, Spent
 from waypost.v1 import envelope_pb2
 
 QUARTERS = ("2025Q1", "2025Q2", "2025Q3", "2025Q4")
@@ -74,3 +76,15 @@ def test_ten_that_were_away_and_years_that_are_not_shared_are_no_difference(worl
     closes(world, "2025", without=ORIS[:10])
     assert closes(world, "2024..2025") == frozenset()
     assert closes(world, "2021..2023", without=ORIS[:1]) == frozenset()
+
+
+def test_attack_one_year_is_asked_within_many_spans_to_average_the_noise_away(world: RoundWorld) -> None:
+    # Each span draws the year anew and each draw is paid: together they tell what one round at the whole budget would.
+    rho = limits.ROUND_RHO_MILLIONTHS_DEFAULT
+    with world.store.transaction():
+        world.store.rounds.set_budget(3 * rho)
+    for period in ("2024", "2023..2024", "2024..2025"):
+        world.opened(measure="checks", period=period)
+    with pytest.raises(Spent):
+        world.opened(measure="checks", period="2022..2024")
+    assert world.events()[-1] == (Event.ROUND_REFUSED, "budget-spent")
