@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +37,7 @@ from waypost.hub.limits import (
     RESTART_RETRY_AFTER_MS,
     ROSTER_RETRY_FIRST_S,
     ROSTER_RETRY_MAX_S,
+    THREAD_TURN_S,
 )
 from waypost.hub.links import Links
 from waypost.hub.members import RosterRoots
@@ -119,6 +121,7 @@ async def serve(home: Home, keystore: Keystore) -> None:
     enrol_server, enrol_address = await _serve_enrolment(hub, home, keystore, settings, probe)
     await database.run(lambda c: _note_addresses(c, link_address, enrol_address))
     settle()
+    sys.setswitchinterval(THREAD_TURN_S)
     print(  # noqa: T201 - for whoever waits for it
         f"waypost-hub serving links on {link_address}, enrolment on {enrol_address}", flush=True
     )

@@ -117,6 +117,10 @@ SUPERSEDED_RETRY_AFTER_MS: Final = MINUTE_MS
 LIMITED_RETRY_AFTER_MS: Final = HOUR_MS
 """What a Goodbye asks a node to wait."""
 
+THREAD_TURN_S: Final = 0.0005
+"""How long Python lets one thread run before another that waits. The database's thread gives its turn up at every
+statement, and with Python's own 5 ms a busy loop would keep it waiting longer than all of its statements take."""
+
 GROUP_WORKS_MAX: Final = 128
 """Operations in one transaction: by then the flush that they share costs each next to nothing."""
 
