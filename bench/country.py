@@ -165,7 +165,7 @@ class Country:
             self.figures.spread("registration", f"a batch of 512, {at_once} at a time", done["each"])
             add(
                 "registration",
-                f"the hub's processor time, {at_once} at a time",
+                f"the hub's processor time a token, {at_once} at a time",
                 (hub.processor_s - hub_s) / tokens,
                 "s",
             )
@@ -175,13 +175,13 @@ class Country:
         for number in range(2 if SHORT else 3):
             already = sum(answer["rosters"] for answer in fleets.all("rosters"))
             joins.append(self._join(ori_of(90_000 + number)))
-            began = time.perf_counter()
+            began = time.perf_counter() - joins[-1]
             until = time.perf_counter() + 120
             while sum(a["rosters"] for a in fleets.all("rosters")) < already + count and time.perf_counter() < until:
                 time.sleep(0.02)
             pushes.append(time.perf_counter() - began)
         add("roster", "one join, from call to certificate", statistics.median(joins), "s")
-        add("roster", f"until {count} links have the new roster", statistics.median(pushes), "s")
+        add("roster", f"from that call until {count} links have the new roster", statistics.median(pushes), "s")
         add("roster", f"the hub's memory while {count} links get it", _mb(hub.peak_mib - before), "MB more")
         fleets.all("hold_roster", version=self._value("SELECT max(version) FROM rosters"))
 
@@ -209,7 +209,7 @@ class Country:
         processes = len(fleets.processes)
         began, hub_s = time.perf_counter(), hub.processor_s
         first, base = attached(fleets.all("attach", count=0)), hub.resident_mib
-        count, reason = first, "all that were wanted"
+        count, reason = first, "those were all that were wanted"
         while count < self.wanted.links:
             step = min(LINKS_A_STEP, self.wanted.links - count)
             answers = fleets.all("attach", count=-(-step // processes))
@@ -224,7 +224,7 @@ class Country:
             elif memory < MEMORY_LEFT_BYTES:
                 reason = f"memory: {memory / 1e9:.1f} GB were left"
             elif hub.open_files > raise_file_limit() - FILES_LEFT:
-                reason = "open files"
+                reason = "the limit on open files"
             elif time.perf_counter() - began > 60 * self.wanted.link_minutes:
                 reason = f"the {self.wanted.link_minutes:g} minutes that were given to attaching"
             else:
@@ -237,7 +237,7 @@ class Country:
         add("links", "the hub's memory for one", 1e3 * _mb(hub.resident_mib - base) / fresh, "kB")
         add("links", "the hub's memory with all", _mb(hub.resident_mib), "MB")
         add("links", "the hub's open files", hub.open_files, "")
-        self.notes.append(f"Attaching ended at {count:,} links, stopped by {reason}.")
+        self.notes.append(f"Attaching ended at {count:,} links: {reason}.")
         hub_s, rest = hub.processor_s, 2 if SHORT else 30
         time.sleep(rest)
         add(
@@ -293,6 +293,9 @@ class Country:
         self.figures.measured("return", "members that were offline", back["links"], "")
         self.figures.measured("return", "mail that waited for them", back["mail"], "")
         self.figures.measured("return", "until all of it was taken", back["seconds"], "s")
+        time.sleep(1)
+        pending = self._value("SELECT count(*) FROM checks WHERE pending > 0")
+        self.figures.measured("return", "checks that still wait for an answer then", pending, "")
 
     def _traffic(self, part: str, seconds: float, chosen: dict[str, Any]) -> None:
         self.tell(f"{part}: {seconds:.0f} s")
@@ -340,7 +343,7 @@ class Country:
         ):  # fmt: skip
             step()
         computed(self.figures)
-        self.figures.measured("run", "all of it", time.perf_counter() - self.began, "s")
+        self.figures.measured("run", "all of it", (time.perf_counter() - self.began) / 60, "minutes")
 
     def stop(self) -> None:
         if self.fleets is not None:

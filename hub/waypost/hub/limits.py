@@ -50,8 +50,8 @@ MAIL_WAITING_MAX: Final = 20_000
 OUTGOING_FRAMES_MAX: Final = 256
 """Frames waiting in memory for one link; a fuller queue waits, mail stays in the database."""
 
-ROSTERS_ON_THEIR_WAY_MAX: Final = 64
-"""Links that are sent a new roster at the same time: 64 of 3 MB are 200 MB, where 18,000 would be 54 GB of memory."""
+ROSTERS_ON_THEIR_WAY_MAX: Final = 32
+"""Links that are sent a new roster at the same time: with the copies on the way each takes 9 MB, so 300 MB in all."""
 
 ROSTER_SEND_MAX_S: Final = 30.0
 """A link that has not taken the roster by then no longer keeps others from theirs: 3 MB on a line of 1 Mbit/s."""
