@@ -119,7 +119,11 @@ def slip(word: str, rng: random.Random) -> str:
 
 
 def slipped(born: date, rng: random.Random) -> PartialDate:
-    """One digit of year, month or day mistyped; always a day of the calendar, and another than before."""
+    """One digit of year, month or day mistyped; always a day of the calendar, and another than before.
+
+    It lies among the days on which officers are born, or between these and his own (an officer's father is older).
+    """
+    first, last = min(BORN_FIRST, born), max(BORN_LAST, born)
     while True:
         part = rng.choice(("year", "month", "day"))
         if part == "year":
@@ -132,5 +136,5 @@ def slipped(born: date, rng: random.Random) -> PartialDate:
             moved = date(*other)
         except ValueError:
             continue
-        if moved != born and BORN_FIRST <= moved <= BORN_LAST:
+        if moved != born and first <= moved <= last:
             return PartialDate(moved.year, moved.month, moved.day)

@@ -23,10 +23,10 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
 RESULTS = HERE / "results.json"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-SEPARATE = {"run", "people", "febrl"} | (set() if SHORT else {"country"})
-"""Not run with the others: this program, one that makes persons, one that needs more packages, and one that takes
-hours, unless its short form is enough."""
-PEERS = {"psi"}
+SEPARATE = {"run", "people"} | (set() if SHORT else {"country"})
+"""Not run with the others: this program, one that makes persons, and one that takes hours, unless its short form is
+enough."""
+PEERS = {"linkage", "psi", "rounds"}
 """Beside peers that `make peers` installs: no part of the short form, and skipped with a sentence without them."""
 
 
