@@ -58,7 +58,7 @@ bench-country: $(STAMP)
 	$(BIN)/python bench/country.py
 
 peers: $(STAMP) $(PEERS_STAMP)
-	$(BIN)/python bench/run.py psi
+	$(BIN)/python bench/run.py psi rounds linkage
 
 # What Waypost is compared with: into its own environment what fits there, Flower into one beside it.
 $(PEERS_STAMP): $(STAMP) constraints-flower.txt

@@ -30,15 +30,16 @@ class Process:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait(self, timeout_s: float = START_TIMEOUT_S) -> str:
-        """The line that says that it is ready."""
+    def wait(self, timeout_s: float = START_TIMEOUT_S, said: str = "") -> str:
+        """The line that says that it is ready, or something else."""
+        wanted = said or self._ready
         until = time.monotonic() + timeout_s
         while True:
-            line = next((line for line in self._log.read_text().splitlines() if self._ready in line), None)
+            line = next((line for line in self._log.read_text().splitlines() if wanted in line), None)
             if line is not None:
                 return line
             if self.process.poll() is not None or time.monotonic() > until:
-                sys.exit(f"error: {self._log.stem} did not start: {self._log.read_text()[-2000:]}")
+                sys.exit(f"error: {self._log.stem} did not say {wanted!r}: {self._log.read_text()[-2000:]}")
             time.sleep(0.02)
 
     def stop(self) -> None:
