@@ -18,14 +18,18 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from waypost.hub.limits import GROUP_OPEN_S, GROUP_WORKS_MAX
+from waypost.hub.statements import Prepared
 
 _Result = TypeVar("_Result")
+_SAVEPOINT: Final = Prepared(text("SAVEPOINT one_work"))
+_ROLLBACK: Final = Prepared(text("ROLLBACK TO SAVEPOINT one_work"))
+_RELEASE: Final = Prepared(text("RELEASE SAVEPOINT one_work"))
 
 
 @dataclass(slots=True)
@@ -100,16 +104,16 @@ class GroupCommit:
 
 
 def _do_guarded(connection: Connection, work: _Work) -> None:
-    connection.exec_driver_sql("SAVEPOINT one_work")
+    _SAVEPOINT.changed(connection)
     try:
         work.result = work.do(connection)
     except Exception as error:  # noqa: BLE001 - rule 2: it is its caller's
         try:
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_work")
+            _ROLLBACK.changed(connection)
         except SQLAlchemyError:  # the database has ended the transaction by itself, as SQLite does on a full disk
             raise error from None
         work.error = error
-    connection.exec_driver_sql("RELEASE SAVEPOINT one_work")
+    _RELEASE.changed(connection)
 
 
 def _tell(group: list[_Work]) -> None:

@@ -33,7 +33,9 @@ _STALE = bytes(_DIGEST_BYTES)
 _STRIDE = 16
 """Buckets read with one query."""
 
-_ADD = text("INSERT INTO pointers (epoch, token, member_id) VALUES (:epoch, :token, :member_id) ON CONFLICT DO NOTHING")
+_ADD = Prepared(
+    text("INSERT INTO pointers (epoch, token, member_id) VALUES (:epoch, :token, :member_id) ON CONFLICT DO NOTHING")
+)
 _PLACES: Final = tuple(f"token_{place}" for place in range(limits.CHECK_TOKENS))
 _pointers, _members = schema.pointers, schema.members
 _LOOK_UP: Final = Prepared(
@@ -66,7 +68,7 @@ def register(connection: Connection, member_id: int, epoch: int, add: Sequence[b
     pointers, held = schema.pointers, count_pointers(connection, member_id, epoch)
     if add:
         rows = [{"epoch": epoch, "token": token, "member_id": member_id} for token in add]
-        held += connection.execute(_ADD, rows).rowcount
+        held += _ADD.changed_by_all(connection, rows)
     for part in chunks(gone):
         held -= connection.execute(
             delete(pointers).where(

@@ -49,23 +49,34 @@ class Prepared:
         """Run it; how many rows it changed."""
         return self._run(connection, values).rowcount
 
+    def changed_by_all(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+        """Run it for each of these, which name the same values; how many rows all of them changed. None: nothing."""
+        if not rows:
+            return 0
+        if connection.dialect.name != _SQLITE:
+            return connection.execute(self._statement, rows).rowcount
+        driver = self._driver(connection, rows[0])
+        constants, names = self._constants, self._names
+        with _AsSqlAlchemy(self._sql, connection):
+            lists = ([row[name] if name in row else constants[name] for name in names] for row in rows)
+            changed: int = driver.executemany(self._sql, lists).rowcount
+            return changed
+
     def _run(self, connection: Connection, values: dict[str, Any]) -> sqlite3.Cursor | CursorResult[Any]:
         if connection.dialect.name != _SQLITE:
             return connection.execute(self._statement, values)
+        driver, constants = self._driver(connection, values), self._constants
+        row = [values[name] if name in values else constants[name] for name in self._names]
+        with _AsSqlAlchemy(self._sql, connection):
+            cursor: sqlite3.Cursor = driver.execute(self._sql, row)
+            return cursor
+
+    def _driver(self, connection: Connection, values: dict[str, Any]) -> Any:  # noqa: ANN401 - sqlite3's connection
         if not connection.in_transaction():
             connection.begin()  # as SQLAlchemy does it by itself
         if not self._sql:
             self._compile(connection, values)
-        constants = self._constants
-        row = [values[name] if name in values else constants[name] for name in self._names]
-        driver: Any = connection.connection.dbapi_connection
-        try:
-            cursor: sqlite3.Cursor = driver.execute(self._sql, row)
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(
-                self._sql, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
-            ) from error
-        return cursor
+        return connection.connection.dbapi_connection
 
     def _compile(self, connection: Connection, values: dict[str, Any]) -> None:
         assert isinstance(self._statement, ClauseElement)  # noqa: S101 - every statement of SQLAlchemy Core is one
@@ -73,3 +84,22 @@ class Prepared:
         self._names = tuple(compiled.positiontup or ())
         self._constants = {name: value for name, value in compiled.params.items() if name not in values}
         self._sql = str(compiled)
+
+
+class _AsSqlAlchemy:
+    """What the driver raises, as SQLAlchemy would raise it."""
+
+    __slots__ = ("_connection", "_sql")
+
+    def __init__(self, sql: str, connection: Connection) -> None:
+        self._sql, self._connection = sql, connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            dialect = self._connection.dialect
+            raise DBAPIError.instance(
+                self._sql, None, error, sqlite3.Error, hide_parameters=True, dialect=dialect
+            ) from error

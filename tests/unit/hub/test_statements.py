@@ -67,6 +67,16 @@ def test_constants_limits_and_what_a_change_gives_back_stand_as_they_were_writte
         assert connection.scalar(select(func.count()).select_from(BOX)) == 3
 
 
+def test_many_rows_at_once_count_what_each_of_them_changed(engine: Engine) -> None:
+    put = Prepared(text("INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"))
+    with engine.begin() as connection:
+        assert put.changed_by_all(connection, []) == 0
+        assert put.changed_by_all(connection, [{"name": name, "value": "x"} for name in "abcab"]) == 3
+        assert put.changed_by_all(connection, [{"name": name, "value": "y"} for name in "cd"]) == 1
+        held = connection.execute(select(schema.meta.c.name, schema.meta.c.value).order_by(schema.meta.c.name))
+        assert [tuple(row) for row in held][:4] == [("a", "x"), ("b", "x"), ("c", "x"), ("d", "y")]
+
+
 def test_they_belong_to_the_transaction_that_is_open_and_go_with_it(engine: Engine) -> None:
     put = Prepared(text("INSERT INTO meta (name, value) VALUES (:name, :value)"))
     read = Prepared(select(schema.meta.c.value).where(schema.meta.c.name == bindparam("of_name")))
