@@ -75,6 +75,7 @@ class RequestReader(aio.ServerInterceptor):
             requests = _Requests(stream, handler.request_deserializer)
             async for response in handler.stream_stream(requests.read(), context):
                 yield response
+                del response  # a stream may be idle for hours, and some responses are megabytes
             if requests.broken:
                 await self._refuse(method, context)
 

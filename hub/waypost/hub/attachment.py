@@ -41,7 +41,7 @@ from waypost.hub.links import Link
 from waypost.hub.posted import Posted
 from waypost.protocol.errors import RosterError
 from waypost.protocol.index_digest import index_digest
-from waypost.v1 import envelope_pb2, hub_service_pb2, index_pb2, link_pb2
+from waypost.v1 import hub_service_pb2, index_pb2, link_pb2
 
 if TYPE_CHECKING:
     from waypost.hub.service import Hub
@@ -79,6 +79,7 @@ class Attachment:
                 yield frame
                 if frame.HasField("roster"):
                     link.roster_sent.set()
+                del frame  # an idle link shall not hold on to what it sent last
         finally:
             hub.links.close(link)
             for task in tasks:
@@ -206,21 +207,21 @@ class Attachment:
         async with hub.links.roster_turns:
             newer = self._newer()
             if newer is not None:
-                link.roster_version, envelope = newer
+                link.roster_version, frame = newer
                 link.roster_sent.clear()
-                await link.outgoing.put(link_pb2.HubFrame(roster=envelope))
+                await link.outgoing.put(frame)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(ROSTER_SEND_MAX_S):
                         await link.roster_sent.wait()
         hub.roster().active_member(link.ori)
 
-    def _newer(self) -> tuple[int, envelope_pb2.Envelope] | None:
-        """The version and the envelope of a roster that this link was not sent yet."""
+    def _newer(self) -> tuple[int, link_pb2.HubFrame] | None:
+        """The version and the frame of a roster that this link was not sent yet."""
         registrar = self._hub.registrar
-        roster, envelope = registrar.roster, registrar.envelope
-        if roster is None or envelope is None or roster.version <= self._link.roster_version:
+        roster, frame = registrar.roster, registrar.frame()
+        if roster is None or frame is None or roster.version <= self._link.roster_version:
             return None
-        return roster.version, envelope
+        return roster.version, frame
 
     async def _audit(self, event: Event, detail: str) -> None:
         ori = self._link.ori

@@ -51,7 +51,7 @@ OUTGOING_FRAMES_MAX: Final = 256
 """Frames waiting in memory for one link; a fuller queue waits, mail stays in the database."""
 
 ROSTERS_ON_THEIR_WAY_MAX: Final = 32
-"""Links that are sent a new roster at the same time: with the copies on the way each takes 9 MB, so 300 MB in all."""
+"""Links that are sent a new roster at the same time: 3 MB each is on its way, 100 MB in all."""
 
 ROSTER_SEND_MAX_S: Final = 30.0
 """A link that has not taken the roster by then no longer keeps others from theirs: 3 MB on a line of 1 Mbit/s."""

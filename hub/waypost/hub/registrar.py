@@ -29,7 +29,7 @@ from waypost.hub.trustee_link import TrusteeLink
 from waypost.protocol import limits, names
 from waypost.protocol.errors import RosterError
 from waypost.protocol.roster import Roster, accept_roster, parse_roster
-from waypost.v1 import envelope_pb2, log_pb2, roster_pb2
+from waypost.v1 import envelope_pb2, link_pb2, log_pb2, roster_pb2
 
 _log = logging.getLogger("waypost.hub")
 _ROSTERS_KEPT = 3
@@ -57,12 +57,21 @@ class Registrar:
         self._barred: frozenset[str] = frozenset()
         self.roster: Roster | None = None
         self.envelope: envelope_pb2.Envelope | None = None
+        self._framed: tuple[envelope_pb2.Envelope, link_pb2.HubFrame] | None = None
         self.in_force: Roster | None = None
         """The roster with the operator's suspensions already in it: what the hub itself goes by."""
 
     def on_publish(self, told: Callable[[], None]) -> None:
         """Call `told` after every publication."""
         self._published = told
+
+    def frame(self) -> link_pb2.HubFrame | None:
+        """The roster in force as a frame, one object for all links: a link keeps the frame that it sent last."""
+        if self.envelope is None:
+            return None
+        if self._framed is None or self._framed[0] is not self.envelope:
+            self._framed = self.envelope, link_pb2.HubFrame(roster=self.envelope)
+        return self._framed[1]
 
     def renewal_due(self) -> bool:
         """Whether the roster in force should be replaced for its age."""

@@ -41,7 +41,7 @@ from waypost.protocol import limits, names
 from waypost.protocol.errors import RosterError
 from waypost.protocol.roster import Roster
 from waypost.protocol.transparency import refusal_digest
-from waypost.v1 import hub_service_pb2, index_pb2, log_pb2
+from waypost.v1 import hub_service_pb2, index_pb2, link_pb2, log_pb2
 from waypost.v1.hub_service_pb2_grpc import HubServiceServicer
 
 _log = logging.getLogger("waypost.hub")
@@ -88,6 +88,7 @@ class HubService(HubServiceServicer):
         self._hub = hub
         self._coverages = Coverages()
         self._slots = asyncio.Semaphore(EVALUATIONS_AT_WORK_MAX)
+        self._roster_response: tuple[link_pb2.HubFrame, hub_service_pb2.AttachResponse] | None = None
 
     async def Attach(  # noqa: N802 - the protocol's name
         self, request_iterator: AsyncIterator[hub_service_pb2.AttachRequest], context: Context
@@ -98,9 +99,18 @@ class HubService(HubServiceServicer):
         try:
             async with aclosing(attachment.run(request_iterator)) as frames:
                 async for frame in frames:
-                    yield hub_service_pb2.AttachResponse(frame=frame)
+                    yield self._response(frame)
+                    del frame  # as in Attachment.run
         except HubError as error:
             await abort(context, error)
+
+    def _response(self, frame: link_pb2.HubFrame) -> hub_service_pb2.AttachResponse:
+        """A frame's response. Of a roster it is one for all links: an idle link holds on to the last one it sent."""
+        if not frame.HasField("roster"):
+            return hub_service_pb2.AttachResponse(frame=frame)
+        if self._roster_response is None or self._roster_response[0] is not frame:
+            self._roster_response = frame, hub_service_pb2.AttachResponse(frame=frame)
+        return self._roster_response[1]
 
     async def Evaluate(  # noqa: N802 - the protocol's name
         self, request: hub_service_pb2.EvaluateRequest, context: Context

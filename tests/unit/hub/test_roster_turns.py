@@ -18,7 +18,7 @@ from waypost.hub.attachment import Attachment
 from waypost.hub.database import Database
 from waypost.hub.links import Links
 from waypost.hub.registrar import Registrar
-from waypost.hub.service import Hub, now_ms
+from waypost.hub.service import Hub, HubService, now_ms
 from waypost.v1 import envelope_pb2, hub_service_pb2, link_pb2
 
 HELD, NEW, NEWER = 7, 8, 9
@@ -91,6 +91,22 @@ async def test_a_link_gets_the_roster_when_another_has_taken_its_copy_and_then_t
         assert await more == b"roster 9"
         taken.cancel()
         await asyncio.gather(taken, return_exceptions=True)
+
+
+async def test_a_roster_is_one_object_for_all_links_for_an_idle_one_holds_on_to_it(hub: Hub, world: HubWorld) -> None:
+    publish(hub, world, NEW)
+    service = HubService(hub)
+    responses = []
+    for ori in (ASKER, HOLDER):
+        async with AsyncExitStack() as stack:
+            frames = await attach(hub, ori, stack)
+            responses.append(service._response(await anext(frames)))
+    assert responses[0] is responses[1]
+    assert responses[0].frame.roster.payload == b"roster 8"
+    publish(hub, world, NEWER)
+    frame = hub.registrar.frame()
+    assert frame is not None
+    assert service._response(frame).frame.roster.payload == b"roster 9"
 
 
 async def test_attack_a_node_that_does_not_take_the_roster_keeps_others_from_theirs_for_a_moment_only(
