@@ -9,6 +9,12 @@ from typing import Final
 NAME_CHARS_MAX: Final = 200
 """Longest part of a name (record.proto says the same)."""
 
+FULL_NAME_CHARS_MAX: Final = 500
+"""Longest cell that is taken apart as a full name: family, given and middle names, suffix, former names in brackets."""
+
+UNKNOWN_CHARS_MAX: Final = 200
+"""Of a value that nobody has explained, as many characters are kept and shown; longest name of an agency."""
+
 KEY_CHARS_MAX: Final = 100
 """Longest officer_key, record_key, certification or officer number: agencies' numbers have 4 to 20 characters."""
 
@@ -62,6 +68,20 @@ COLUMNS_MAX: Final = 16_384
 
 SHARED_TEXT_CHARS_MAX: Final = 128 * 1024 * 1024
 """Most text in a spreadsheet's table of strings, the one part that is held in memory."""
+
+NUMBER_FORMATS_MAX: Final = 65_536
+"""Most formats of cells, and parts, of a workbook: Excel allows 65,490 formats."""
+
+XML_TOKEN_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Longest tag, attribute or comment of a workbook's XML, which a parser holds as a whole: an honest one has some
+hundred bytes."""
+
+SPARSE_CELLS_FREE: Final = 4_000_000
+"""Empty cells that a table may have for nothing, beside SPARSE_CELLS_EACH_MAX for each stored one: a stray note far to
+the right of a few hundred rows."""
+
+SPARSE_CELLS_EACH_MAX: Final = 250
+"""Empty cells that a stored one may bring: the widest export seen has 190 columns."""
 
 LINE_CHARS_MAX: Final = 1024 * 1024
 """Longest line of a text file: more is no table, and would be held in memory."""
@@ -123,6 +143,9 @@ AGENCIES_MAX: Final = 50_000
 
 EXAMPLES_ROWS_MAX: Final = 20_000
 """Rows that an inspection looks at for formats and values; it counts all of them."""
+
+CHUNK_CHARS: Final = 16 * 1024 * 1024
+"""Text of the rows that are read, judged and stored at a time: rows are long in hostile files only."""
 
 CHUNK_ROWS: Final = 5_000
 """Rows that are decided together: enough that a query for each chunk costs nothing, few enough for flat memory."""

@@ -62,7 +62,7 @@ class Shape:
 
 
 class ShapeObserver:
-    """Watches the rows of a file go by; memory is bounded, whatever the file."""
+    """Watches the rows of a file go by; memory is bounded, whatever the file, if long rows are settled in time."""
 
     def __init__(self, header: Sequence[str], *, personal: frozenset[str] = frozenset()) -> None:
         self._columns = tuple(header)
@@ -79,9 +79,10 @@ class ShapeObserver:
         if len(cells) == len(self._columns):
             self._waiting.append(cells)
             if len(self._waiting) >= _ROWS_AT_A_TIME:
-                self._count()
+                self.settle()
 
-    def _count(self) -> None:
+    def settle(self) -> None:
+        """Count the rows that are kept for counting together, and forget them."""
         for place, column in enumerate(zip(*self._waiting, strict=True)):
             self._filled[place] += sum(map(bool, column))
             counts = self._counts.get(place)
@@ -94,7 +95,7 @@ class ShapeObserver:
     def shape(self) -> Shape:
         """What was seen."""
         if self._waiting:
-            self._count()
+            self.settle()
         small = {
             self._columns[place]: dict(counts)
             for place, counts in self._counts.items()

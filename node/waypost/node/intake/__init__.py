@@ -33,7 +33,7 @@ from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.report import FileReport, ImportReport, Tally
 from waypost.node.intake.rows import COLUMNS, FileKind, Parts
 from waypost.node.intake.unexplained import LeftOut, Unexplained
-from waypost.node.limits import CHUNK_ROWS
+from waypost.node.limits import CHUNK_CHARS, CHUNK_ROWS
 from waypost.node.store import AuditEntry, ImportBatch, ImportedFile, Store
 
 __all__ = [
@@ -172,16 +172,19 @@ def _apply(
     order = sorted(range(len(readers)), key=lambda at: kinds.index(readers[at].kind or FileKind.OFFICERS))
     observers = [each.observer() for each in readers]
     for file in order:
-        reader, observe = readers[file], observers[file].see
+        reader, observer = readers[file], observers[file]
         chunk: list[Read] = []
+        chars = 0
         for source in reader.table.rows():
-            observe(reader.observed(source))
+            observer.see(reader.observed(source))
             _read(reader, file, source, chunk, outcome)
             done += 1
-            if len(chunk) == CHUNK_ROWS or len(outcome.pending) == CHUNK_ROWS:
+            chars += sum(map(len, source.cells)) + len(source.cells)
+            if CHUNK_ROWS in {len(chunk), len(outcome.pending)} or chars > CHUNK_CHARS:
                 applier.apply(file, chunk, reader.repeated)
                 outcome.settle(file)
-                chunk = []
+                observer.settle()
+                chunk, chars = [], 0
             if done % _PROGRESS_ROWS == 0:
                 progress("importing", done, max(about, done) if about else 0)
         applier.apply(file, chunk, reader.repeated)

@@ -40,6 +40,8 @@ _ROWS_A_VALUE: Final = 5
 _FEW_VALUES: Final = 12
 _DIGITS_MAX: Final = 3
 _SAMPLES_MAX: Final = 2_000
+_CELL_CHARS_MAX: Final = 200
+"""Of each cell: no date, and no word of a vocabulary, is longer."""
 _SERIALS: Final = re.compile(r"[2-5]\d{4}(?:\.\d+)?")
 
 
@@ -76,7 +78,7 @@ def inspect_table(table: Table, today: date) -> Inspection:
         if rows <= EXAMPLES_ROWS_MAX and len(row.cells) == len(columns):
             looked += 1
             for column, cell in zip(columns, row.cells, strict=True):
-                _see(column, cell.strip())
+                _see(column, cell[:_CELL_CHARS_MAX].strip())
     for column in columns:
         _conclude(column, looked, today)
     return Inspection(table, rows, columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -98,7 +98,8 @@ class Outcome:
             if rejects is not None and self.unwritten.isdisjoint(map(str.strip, rejection.row.cells)):
                 rejects.add(rejection)
             if len(self.rejections) < REJECTS_LISTED_MAX:
-                self.rejections.append((file, rejection))
+                told = replace(rejection, row=SourceRow(rejection.row.line, ()))  # its cells are in the rejects file
+                self.rejections.append((file, told))
         self.pending.clear()
 
     def tally(self, file: int) -> Tally:

@@ -76,7 +76,7 @@ class ImportReport:
     records: Mapping[str, int]
     """Accepted conduct rows by kind of record."""
     rejections: tuple[Rejection, ...]
-    """The first REJECTS_LISTED_MAX of them."""
+    """The first REJECTS_LISTED_MAX of them, without their cells."""
     reasons: Mapping[str, int]
     """How many rows were rejected for what."""
     unknown: Mapping[tuple[str, str], int]

@@ -14,8 +14,9 @@ import pytest
 from tests.parties.exports import sheet_rows, workbook
 
 from waypost.node.errors import IntakeError
-from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, profiled
+from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, open_tables, profiled
 from waypost.node.intake.agencies import confirmed, oris, read_agencies, with_found, write_agencies
+from waypost.node.intake.inspecting import inspect_table
 from waypost.node.intake.profiles.toml import normal, read_profile
 from waypost.node.persons import PersonName
 from waypost.node.records import SeparationKind
@@ -365,6 +366,21 @@ def test_a_profile_that_says_what_no_profile_says_is_refused_in_words(change: tu
         read_profile("roster.toml", ROSTER.replace(*change))
     assert said in str(refused.value)
     assert refused.value.hint
+
+
+def test_attack_cells_as_long_as_books_are_neither_kept_nor_shown(store: Store, tmp_path: Path) -> None:
+    book = "x" * 60_000
+    rows = [(*LARKIN[:6], book), ("8", "Hale", "Bo", book, "1/2/2010", "", "Quit")]
+    report = _load(store, tmp_path, rows)
+    assert report.tally() == Tally(rejected=2)
+    assert [(column, len(value)) for column, value in report.unknown] == [("How", 200)]
+    assert report.agencies == {}
+    full = ROSTER.replace('family_name = "Last"\ngiven_name = "First"', 'full_name = "Last"')
+    report = _load(store, tmp_path, [("9", f"{book}, Ann", *LARKIN[2:])], full)
+    assert report.rejections[0].reasons == "Last is longer than 500 characters"
+    source = Source.of_bytes("x", f"id,word\n1,{book}\n2,{book}\n".encode())
+    (inspection,) = [inspect_table(table, TODAY) for table in open_tables(source)]
+    assert max(len(text) for text in inspection.columns[1].samples) == 200
 
 
 def test_a_row_with_a_column_for_each_of_its_officers_brings_those_who_are_named(store: Store, tmp_path: Path) -> None:

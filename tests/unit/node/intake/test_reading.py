@@ -18,8 +18,8 @@ from tests.parties.exports import CONTENT_TYPES, workbook
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake.reading import Format, Reading, Source, open_tables
+from waypost.node.intake.reading.shown import number_shown
 from waypost.node.intake.reading.table import Skipped, Table
-from waypost.node.intake.reading.workbook import number_shown
 from waypost.node.limits import FIELD_CHARS_MAX, LINE_CHARS_MAX, UNPACK_FREE_BYTES
 
 PLAIN = "id,name,hired\r\n007,O'Neill,2001-02-03\r\n8,Muñoz,\r\n"

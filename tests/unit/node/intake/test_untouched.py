@@ -58,6 +58,19 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "a document type in a sheet": lambda: workbook(
         {"S": ""}, extra={"xl/worksheets/sheet1.xml": '<!DOCTYPE x [<!ENTITY a "b">]><worksheet>&a;</worksheet>'}
     ),
+    "formats without end": lambda: workbook(
+        {"S": SHEET}, extra={"xl/styles.xml": f"<styleSheet><cellXfs>{'<xf/>' * 100_000}</cellXfs></styleSheet>"}
+    ),
+    "an attribute as long as a book": lambda: workbook(
+        {"S": ""}, extra={"xl/worksheets/sheet1.xml": f'<worksheet><sheetData><row z="{"a" * 20_000_000}"/>'}
+    ),
+    "a sheet of one cell a row, far to the right": lambda: workbook(
+        {"S": SHEET + "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(3, 3_000))}
+    ),
+    "JSON of sixteen thousand columns and one cell a row": lambda: (
+        b"{" + ",".join(f'"{name}": ""' for name in (*COLUMN_NAMES, *range(16_000))).encode() + b"}\n"
+        b'{"officer_key": "N-1"}\n' * 3_000
+    ),
     "JSON cut short": lambda: b'[{"officer_key": "N-1", "family_name": "a"}, {"officer_key"',
 }
 
@@ -94,6 +107,18 @@ def test_attack_what_is_broken_leaves_the_old_state(store: Store, tmp_path: Path
     assert "\n" not in str(refused.value)
     assert _everything(tmp_path) == before
     assert not (tmp_path / "rejects").exists() or not list((tmp_path / "rejects").iterdir())
+
+
+def test_attack_rows_as_long_as_books_take_no_memory_for_each(store: Store, tmp_path: Path) -> None:
+    long = ",".join(["M-1", *["x" * 60_000] * (len(COLUMN_NAMES) - 1)])
+    data = gzip.compress(f"{HEADER}{row('N-1')}\n{f'{long}{chr(10)}' * 150}{row('N-2')}\n".encode(), 1)
+    tracemalloc.start()
+    try:
+        tally, _ = _load(store, tmp_path, data)
+        assert tracemalloc.get_traced_memory()[1] < MEMORY_BYTES_MAX
+    finally:
+        tracemalloc.stop()
+    assert tally == Tally(new=2, rejected=150)
 
 
 @pytest.mark.parametrize("control", ["\x01", "\x07", "\x08", "\x1b[2J", "\x7f", "\x85", "\u202e"])

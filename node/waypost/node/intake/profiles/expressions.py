@@ -28,6 +28,7 @@ from waypost.node.intake.profiles.model import PERSON, As, Cell, Condition, Prof
 from waypost.node.intake.profiles.names import take_apart, tidy_family
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.rows import DAYS
+from waypost.node.limits import UNKNOWN_CHARS_MAX
 from waypost.protocol.names import valid_ori
 
 _KEYS: Final = frozenset({"officer_key", "record_key", "cert_number", "officer_id"})
@@ -67,7 +68,7 @@ class PersonRow:
 
     def explain(self, column: str, value: str) -> None:
         """Note that nobody has explained this value."""
-        self.unknown.append((self.named(column), value))
+        self.unknown.append((self.named(column), value[:UNKNOWN_CHARS_MAX]))
         self.unknown_problems.append(
             Problem(self.named(column), "holds a value that the profile does not explain", sort_of(value))
         )
@@ -160,6 +161,9 @@ class Expressions:
     def _ori(self, row: PersonRow, column: str, raw: str) -> str:
         if valid_ori(raw.upper()):
             return raw.upper()
+        if len(raw) > UNKNOWN_CHARS_MAX:
+            row.refuse(column, f"is longer than {UNKNOWN_CHARS_MAX} characters")
+            return ""
         ori = self._agencies.get(normal(raw), "")
         if not ori and raw:
             row.agency = row.agency or " ".join(raw.split())

@@ -19,6 +19,8 @@ from typing import Final
 
 from nameparser import FAMILY_FIRST, Parser, Policy
 
+from waypost.node.limits import FULL_NAME_CHARS_MAX
+
 _BRACKETED: Final = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _SUFFIX: Final = re.compile(r"(?:JR|SR|II|III|IV)\.?|2ND|3RD|4TH", re.IGNORECASE)
 _MAYBE_SUFFIX: Final = re.compile(r"V\.?", re.IGNORECASE)
@@ -50,9 +52,15 @@ class Taken:
     """Former family names."""
 
 
-@lru_cache(maxsize=50_000)
 def take_apart(text: str, order: Order) -> Taken | str:
     """The name, or why it is none."""
+    if len(text) > FULL_NAME_CHARS_MAX:
+        return f"is longer than {FULL_NAME_CHARS_MAX} characters"
+    return _take_apart(text, order)
+
+
+@lru_cache(maxsize=50_000)
+def _take_apart(text: str, order: Order) -> Taken | str:
     plain, former = _unbracketed(" ".join(text.translate(_DASHES).split()))
     if matched := _PLAIN.fullmatch(plain):  # rule 5
         family, given, middle = matched[1], matched[2], matched[3] or ""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from waypost.node.intake.reading.source import Part, refuse
+from waypost.node.intake.reading.sparse import Sparse
 from waypost.node.intake.reading.text import Cells
 from waypost.node.limits import COLUMNS_MAX, LINE_CHARS_MAX, OBJECT_CHARS_MAX
 
@@ -36,7 +37,9 @@ def columns_of(part: Part, codec: str, *, lines: bool) -> tuple[str, ...]:
 
 def rows_of(part: Part, codec: str, columns: tuple[str, ...], *, lines: bool) -> Iterator[Cells]:
     """Every object as cells in the order of the columns."""
+    sparse = Sparse(part.name)
     for number, row in _flat(part, codec, lines=lines):
+        sparse.see(len(columns), len(row))
         yield number, tuple(row.get(column, "") for column in columns)
 
 

@@ -1,19 +1,15 @@
-"""A file as it came: unpacked as a bounded stream, its digest, and its encoding, found out by reading all of it once.
+"""A file as it came: unpacked as a bounded stream, and its digest.
 
 1. gzip and zip are taken off; what a file is, is told by its first bytes, never by its name.
 2. What unpacks to more than FILE_BYTES_MAX, or to more than UNPACK_RATIO_MAX times its size, is a bomb and refused
    while it is read, before it is anywhere.
 3. A packed file that ends too early or is damaged is refused, never read half.
-4. Text is UTF-16 with its byte order mark or the zero bytes that give it away; UTF-8 if all of it is; else Windows-1252
-   if all of it is; else refused with the line of the first byte that is not. A NUL character is damage.
-5. What is no table is refused by name: the old binary Excel format, encrypted files, PDF, documents, web pages and XML
-   (some systems call these .xls). An archive may hold such files, when the profile says which of it are to be read.
-6. Files that an operating system leaves in an archive (a name that begins with a dot, Thumbs.db) are none of it.
+4. The old binary Excel format, and encrypted files, are refused by name.
+5. Files that an operating system leaves in an archive (a name that begins with a dot, Thumbs.db) are none of it.
 """
 
 from __future__ import annotations
 
-import codecs
 import fnmatch
 import gzip
 import hashlib
@@ -45,8 +41,6 @@ _ZIP: Final = b"PK\x03\x04"
 _EMPTY_ZIP: Final = b"PK\x05\x06"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _BLOCK: Final = 1024 * 1024
-_ZERO_SHARE: Final = 3
-"""Of text in Latin letters, UTF-16 makes every second byte zero; a third is enough to tell."""
 _MEMORY_BYTES: Final = 8 * 1024 * 1024
 _ENCRYPTED: Final = 0x1
 _LEFT_BEHIND: Final = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
@@ -83,15 +77,6 @@ class Part:
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """A text file's encoding (a Python codec), what to call it before people, and about how many lines it has."""
-
-    codec: str
-    title: str
-    lines: int
-
-
 def refuse(name: str, what: str, hint: str) -> NoReturn:
     """The file cannot be read; nothing of it is imported."""
     raise IntakeError(f"{name} {what}; nothing was imported", hint=hint)
@@ -111,96 +96,9 @@ def parts_of(source: Source, members: tuple[str, ...] = ()) -> list[Part]:
             return _members(source, names, members, digest)
     except OSError as error:
         refuse(source.name, f"cannot be read: {error.strerror or error}", "name the files to import")
-    if head.startswith(_OLE):  # rule 5
+    if head.startswith(_OLE):  # rule 4
         refuse(source.name, "is an old .xls spreadsheet or one with a password", "save it as .xlsx without password")
     return [Part(source.name, "", False, source.open, digest)]
-
-
-def _refuse_documents(part: Part, head: bytes) -> None:
-    """Rule 5."""
-    begins = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
-    for starts, what, hint in _DOCUMENTS:
-        if begins.startswith(starts):
-            refuse(part.name, what, _or_leave_it_out(part, hint))
-
-
-def _or_leave_it_out(part: Part, hint: str) -> str:
-    """For a file of an archive."""
-    return f'{hint}, or say in a profile which files to read: members = ["*.csv"]' if part.packing == "zip" else hint
-
-
-def encoding_of(part: Part, wanted: str | None) -> Encoding:
-    """The file's encoding, found out or as wanted, after all of it was read (rule 4)."""
-    with part.open() as file:
-        head = file.read(4096)
-    _refuse_documents(part, head)
-    candidates = [wanted] if wanted else _candidates(head)
-    failure = 0
-    for codec in candidates:
-        lines, failure = _decode(part, codec)
-        if not failure:
-            return Encoding(codec, _TITLES.get(codec, codec), lines)
-    named = wanted or "UTF-8 nor Windows-1252"
-    refuse(
-        part.name,
-        f"is {'not' if wanted else 'neither'} {named}: line {failure} holds a byte that it does not allow",
-        "export it again as UTF-8 (in Excel: Save As, CSV UTF-8), or name its encoding",
-    )
-
-
-_DOCUMENTS: Final = (
-    ((b"%pdf-",), "is a PDF document, which holds no table that can be read", "ask for the data as .xlsx or CSV"),
-    ((b"{\\rtf",), "is a word processor's document", "save its table as .xlsx or CSV UTF-8"),
-    (
-        (b"<!doctype html", b"<html", b"<head", b"<meta", b"<style", b"<table"),
-        "is a web page, whatever its name says",
-        "open it in Excel, and save it as .xlsx or CSV UTF-8",
-    ),
-    ((b"<?xml", b"<workbook"), "is XML", "open it in Excel, and save it as .xlsx or CSV UTF-8"),
-)
-
-_TITLES: Final = {
-    "utf-8-sig": "UTF-8",
-    "utf-8": "UTF-8",
-    "utf-16": "UTF-16",
-    "utf-16-le": "UTF-16",
-    "utf-16-be": "UTF-16",
-    "cp1252": "Windows-1252",
-}
-
-
-def _candidates(head: bytes) -> list[str]:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return ["utf-16"]
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if odd * _ZERO_SHARE > len(head) // 2 and not even:
-        return ["utf-16-le"]
-    if even * _ZERO_SHARE > len(head) // 2 and not odd:
-        return ["utf-16-be"]
-    return ["utf-8-sig", "cp1252"]
-
-
-def _decode(part: Part, codec: str) -> tuple[int, int]:
-    """How many lines there are, and the line that the codec does not take (0: it takes all)."""
-    try:
-        decoder = codecs.getincrementaldecoder(codec)("strict")
-    except LookupError:
-        refuse(part.name, f"cannot be read as {codec!r}, which is no encoding", "write utf-8, utf-16 or windows-1252")
-    lines = 1
-    with part.open() as file:
-        while True:
-            block = file.read(_BLOCK)
-            try:
-                text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                return lines, lines + bytes(error.object[: error.start]).count(b"\n")
-            if (nul := text.find("\0")) >= 0:
-                line = lines + text.count("\n", 0, nul)
-                hint = _or_leave_it_out(part, "it is damaged or no text: export it again")
-                refuse(part.name, f"holds a NUL byte in line {line}", hint)
-            lines += text.count("\n")
-            if not block:
-                return lines, 0
 
 
 def _digest(source: Source) -> tuple[bytes, int, bytes]:
@@ -219,7 +117,7 @@ def _digest(source: Source) -> tuple[bytes, int, bytes]:
 
 def _gzip(source: Source, size: int, digest: bytes) -> Part:
     def stream() -> IO[bytes]:
-        return io.BufferedReader(_Bounded(source.name, gzip.open(source.open(), "rb"), size), _BLOCK)
+        return io.BufferedReader(Bounded(source.name, gzip.open(source.open(), "rb"), size), _BLOCK)
 
     with stream() as file:
         head = file.read(8)
@@ -233,12 +131,12 @@ def _gzip(source: Source, size: int, digest: bytes) -> Part:
 
 
 def _zip_names(name: str, file: IO[bytes]) -> list[str]:
-    with _readable(name), zipfile.ZipFile(file) as archive:
+    with readable(name), zipfile.ZipFile(file) as archive:
         return archive.namelist()
 
 
 def _members(source: Source, names: list[str], wanted: tuple[str, ...], digest: bytes) -> list[Part]:
-    inside = [name for name in names if not name.endswith("/") and not _LEFT_BEHIND.search(name)]  # rule 6
+    inside = [name for name in names if not name.endswith("/") and not _LEFT_BEHIND.search(name)]  # rule 5
     if wanted:
         inside = [name for name in inside if any(fnmatch.fnmatch(name, pattern) for pattern in wanted)]
     if not inside:
@@ -252,12 +150,12 @@ def _member(source: Source, member: str, digest: bytes) -> Part:
     name = f"{source.name} [{member}]" if member.isprintable() else f"{source.name} [?]"
 
     def stream() -> IO[bytes]:
-        with _readable(name):
+        with readable(name):
             archive = zipfile.ZipFile(source.open())
             info = archive.getinfo(member)
-            if info.flag_bits & _ENCRYPTED:  # rule 5
+            if info.flag_bits & _ENCRYPTED:  # rule 4
                 refuse(name, "is encrypted", "unpack it with its password, and import what is in it")
-            return io.BufferedReader(_Bounded(name, archive.open(info), info.compress_size), _BLOCK)
+            return io.BufferedReader(Bounded(name, archive.open(info), info.compress_size), _BLOCK)
 
     with stream() as file:
         head = file.read(8)
@@ -280,7 +178,7 @@ def _on_disk(name: str, stream: Opener) -> IO[bytes]:
     return file
 
 
-class _Bounded(io.RawIOBase):
+class Bounded(io.RawIOBase):
     """A stream that is being unpacked, cut off where it is too large (rules 2 and 3)."""
 
     def __init__(self, name: str, stream: IO[bytes] | gzip.GzipFile, packed: int) -> None:
@@ -292,7 +190,7 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
-        with _readable(self._name):
+        with readable(self._name):
             block = self._stream.read(len(view))
         self._left -= len(block)
         if self._left < 0:
@@ -310,7 +208,7 @@ class _Bounded(io.RawIOBase):
 
 
 @contextmanager
-def _readable(name: str) -> Iterator[None]:
+def readable(name: str) -> Iterator[None]:
     """Rule 3."""
     try:
         yield

@@ -17,11 +17,12 @@ from itertools import islice
 from typing import Final
 
 from waypost.node.intake.reading import fixed, objects, text, workbook
-from waypost.node.intake.reading.source import Encoding, Part, Source, encoding_of, parts_of, refuse
+from waypost.node.intake.reading.encoding import Encoding, encoding_of
+from waypost.node.intake.reading.source import Part, Source, parts_of, refuse
 from waypost.node.intake.reading.table import DASHES, Table, plain
 from waypost.node.intake.reading.text import Cells
 from waypost.node.intake.reading.wishes import Format, Reading
-from waypost.node.limits import COLUMNS_MAX, HEADER_LINES_MAX
+from waypost.node.limits import COLUMNS_MAX, HEADER_LINES_MAX, LINE_CHARS_MAX
 
 _NUMBERLIKE: Final = re.compile(r"[\d\s.,:/$%()+-]+")
 _LABEL_CHARS_MAX: Final = 100
@@ -202,7 +203,7 @@ def _header(name: str, rows: Callable[[], Iterator[Cells]], reading: Reading) ->
     """The header's line (0: it is given, not read) and its names (rule 1)."""
     if reading.header:
         return reading.header_line or 0, reading.header
-    first = list(islice(rows(), HEADER_LINES_MAX * 4))
+    first = _first(rows())
     filled = [(line, cells) for line, cells in first if any(cell.strip() for cell in cells)]
     if not filled:
         refuse(name, "is empty", "export it again")
@@ -217,6 +218,18 @@ def _header(name: str, rows: Callable[[], Iterator[Cells]], reading: Reading) ->
     if len(header) > COLUMNS_MAX:
         refuse(name, f"has more than {COLUMNS_MAX:,} columns", "export fewer")
     return line, header
+
+
+def _first(rows: Iterator[Cells]) -> list[Cells]:
+    """The first rows; fewer where they are long, for all of them are in memory."""
+    first: list[Cells] = []
+    chars = 0
+    for row in islice(rows, HEADER_LINES_MAX * 4):
+        first.append(row)
+        chars += sum(map(len, row[1]))
+        if chars > LINE_CHARS_MAX * 4:
+            break
+    return first
 
 
 def _find(rows: Sequence[Cells], wanted: frozenset[str]) -> Cells:
