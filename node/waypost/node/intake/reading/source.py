@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import gzip
 import hashlib
@@ -19,7 +20,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NoReturn
@@ -117,7 +118,8 @@ def _digest(source: Source) -> tuple[bytes, int, bytes]:
 
 def _gzip(source: Source, size: int, digest: bytes) -> Part:
     def stream() -> IO[bytes]:
-        return io.BufferedReader(Bounded(source.name, gzip.open(source.open(), "rb"), size), _BLOCK)
+        file = source.open()
+        return io.BufferedReader(Bounded(source.name, gzip.open(file, "rb"), size, file), _BLOCK)
 
     with stream() as file:
         head = file.read(8)
@@ -150,12 +152,15 @@ def _member(source: Source, member: str, digest: bytes) -> Part:
     name = f"{source.name} [{member}]" if member.isprintable() else f"{source.name} [?]"
 
     def stream() -> IO[bytes]:
-        with readable(name):
-            archive = zipfile.ZipFile(source.open())
+        with ExitStack() as opened, readable(name):
+            file = opened.enter_context(source.open())
+            archive = zipfile.ZipFile(file)
             info = archive.getinfo(member)
             if info.flag_bits & _ENCRYPTED:  # rule 4
                 refuse(name, "is encrypted", "unpack it with its password, and import what is in it")
-            return io.BufferedReader(Bounded(name, archive.open(info), info.compress_size), _BLOCK)
+            unpacked = io.BufferedReader(Bounded(name, archive.open(info), info.compress_size, file), _BLOCK)
+            opened.pop_all()  # whoever closes what is unpacked closes the file
+            return unpacked
 
     with stream() as file:
         head = file.read(8)
@@ -181,8 +186,8 @@ def _on_disk(name: str, stream: Opener) -> IO[bytes]:
 class Bounded(io.RawIOBase):
     """A stream that is being unpacked, cut off where it is too large (rules 2 and 3)."""
 
-    def __init__(self, name: str, stream: IO[bytes] | gzip.GzipFile, packed: int) -> None:
-        self._name, self._stream = name, stream
+    def __init__(self, name: str, stream: IO[bytes] | gzip.GzipFile, packed: int, *files: IO[bytes]) -> None:
+        self._name, self._stream, self._files = name, stream, files
         self._left = min(FILE_BYTES_MAX, max(UNPACK_FREE_BYTES, packed * UNPACK_RATIO_MAX))
 
     def readable(self) -> bool:
@@ -204,13 +209,36 @@ class Bounded(io.RawIOBase):
 
     def close(self) -> None:
         self._stream.close()
+        for file in self._files:
+            file.close()
         super().close()
 
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Rule 3."""
+    """Rule 3. A damaged archive may say that a part of it begins before the file does: seeking there is refused."""
     try:
         yield
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError, RuntimeError, KeyError):
-        refuse(name, "ends too early or is damaged, so that it cannot be unpacked", "fetch or export it again")
+    except _DAMAGED:
+        _refuse_damaged(name)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _refuse_damaged(name)
+
+
+def _refuse_damaged(name: str) -> NoReturn:
+    refuse(name, "ends too early or is damaged, so that it cannot be unpacked", "fetch or export it again")
+
+
+_DAMAGED: Final = (
+    EOFError,
+    zlib.error,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    NotImplementedError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+)
+"""What unpacking raises when the bytes are not those that were packed."""
