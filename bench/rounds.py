@@ -1,6 +1,6 @@
 """An aggregate round over 200 live members from end to end, beside Flower doing a federated sum with SecAgg+.
 
-    make peers, or: python bench/rounds.py [--members 200]
+    make peers, or: python bench/rounds.py [--members 200] [--rounds 3]
 
 Waypost: hub and trustee are processes of their own; the members are the node's own code, each with a store and a link
 (mutual TLS) of its own, in this process. A round runs from the question until the result is signed by both:
@@ -53,9 +53,10 @@ from waypost.v1 import hub_service_pb2, link_pb2
 from waypost.v1.hub_service_pb2_grpc import HubServiceStub
 
 MEMBERS = 12 if SHORT else 200
-ROUNDS = 1 if SHORT else 2
-"""With Flower's nodes, which take minutes; bare rounds are three times as many, and one that is not counted."""
-TURNS = 3
+ROUNDS = 1
+"""With Flower's nodes, unless --rounds says more: each takes minutes."""
+BARE_ROUNDS = 1 if SHORT else 6
+"""Bare ones, after one that is not counted."""
 MEASURE = "officers-trained"
 """Two cells, of what each member's custodian states."""
 PROGRAMMES = ("trained_crisis_intervention", "trained_de_escalation")
@@ -212,7 +213,7 @@ Pair = tuple[Cost, Cost]
 """Waypost's and Flower's."""
 
 
-async def measure(folder: Path, members: int, stack: ExitStack) -> tuple[list[Pair], list[Pair]]:
+async def measure(folder: Path, members: int, rounds: int, stack: ExitStack) -> tuple[list[Pair], list[Pair]]:
     """Waypost's rounds in turn with Flower's, and with bare ones before, the first of which is not counted."""
     ours, attached = found(folder / "waypost", members, stack)
     await asyncio.gather(*(member.attach() for member in attached))
@@ -228,19 +229,20 @@ async def measure(folder: Path, members: int, stack: ExitStack) -> tuple[list[Pa
         await loop.run_in_executor(None, flower.round, what)
         return mine, Cost(time.perf_counter() - start, flower.processor_s() - used)
 
-    bare = [await pair("bare") for _ in range(ROUNDS * TURNS + 1)]
-    return [await pair("round") for _ in range(ROUNDS)], bare[1:]
+    bare = [await pair("bare") for _ in range(BARE_ROUNDS + 1)]
+    return [await pair("round") for _ in range(rounds)], bare[1:]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="An aggregate round beside Flower's.")
     parser.add_argument("--members", type=int, default=MEMBERS)
+    parser.add_argument("--rounds", type=int, choices=range(1, 6), default=ROUNDS, help="with Flower's nodes")
     parser.add_argument("--short", action="store_true")
     args = parser.parse_args()
     _peers.require(flower=True)
     report = Report(f"a round over {args.members} members, beside Flower with SecAgg+")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        whole, bare = asyncio.run(measure(Path(folder), args.members, stack))
+        whole, bare = asyncio.run(measure(Path(folder), args.members, args.rounds, stack))
     for name, pairs, what in (
         ("from the question to the total", whole, "clock_s"),
         ("its processor time, all parties together", whole, "processor_s"),
