@@ -85,6 +85,7 @@ def _facts(inspection: Inspection) -> dict[str, Any]:
         "header_line": table.header_line,
         "rows": inspection.rows,
         "left_out": {str(what): count for what, count in table.skipped.items()},
+        "headless": inspection.headless,
         "not_read": list(table.aside),
         "columns": [
             {
@@ -107,6 +108,9 @@ def _show(inspection: Inspection) -> None:
     console = Console(soft_wrap=True, markup=False, highlight=False)
     table = inspection.table
     console.print(f"{table.name}: {table.shape}; header in line {table.header_line}; {inspection.rows:,} rows")
+    if inspection.headless:
+        console.print("  no line looks like a header: say which is (--header-line), or name the columns in a profile:")
+        console.print('  header = ["...", "..."] under [read]')
     for aside in table.aside:
         console.print(f"  not read: {aside}")
     for what, count in table.skipped.items():

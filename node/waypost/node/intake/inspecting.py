@@ -4,6 +4,7 @@
    shown in the clear only of small columns, those with few values for their rows, and never of columns whose name or
    values tell of a person.
 2. The first EXAMPLES_ROWS_MAX rows are looked at; all rows are counted.
+3. Where no line looks like a header, the first row was taken for one: its cells are not shown, nor any values.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 
 from waypost.node.intake.profiles.dates import EXCEL, DateFormats
 from waypost.node.intake.reading import Table
+from waypost.node.intake.reading.tables import labels
 from waypost.node.limits import EXAMPLES_ROWS_MAX, SMALL_COLUMN_VALUES_MAX
 
 DATE_FORMATS: Final = (
@@ -67,11 +69,19 @@ class Inspection:
     table: Table
     rows: int
     columns: list[Column]
+    headless: bool = False
+    """Whether the file seems to have no header (rule 3)."""
 
 
 def inspect_table(table: Table, today: date) -> Inspection:
     """Look at a table."""
-    columns = [Column(name, personal=bool(PERSONAL.search(name.replace("_", " ")))) for name in table.columns]
+    headless = not labels(table.header)
+    columns = [
+        Column(name, personal=headless or bool(PERSONAL.search(name.replace("_", " ")))) for name in table.columns
+    ]
+    if headless:  # rule 3
+        for number, column in enumerate(columns, start=1):
+            column.name = f"column {number}"
     rows = looked = 0
     for row in table.rows():
         rows += 1
@@ -81,7 +91,7 @@ def inspect_table(table: Table, today: date) -> Inspection:
                 _see(column, cell[:_CELL_CHARS_MAX].strip())
     for column in columns:
         _conclude(column, looked, today)
-    return Inspection(table, rows, columns)
+    return Inspection(table, rows, columns, headless)
 
 
 def _see(column: Column, cell: str) -> None:

@@ -89,6 +89,10 @@ def _reading(inspection: Inspection) -> Iterator[str]:
         yield f"columns_at = {json.dumps(reading.columns_at)}   # GUESS: where each column begins, counted from 1"
     if reading.sheets:
         yield f"sheets = {_text(list(reading.sheets))}"
+    if inspection.headless:
+        names = [column.name for column in inspection.columns]
+        yield f"header = {_text(names)}   # GUESS: the file seems to have none; name its columns"
+        return
     yield f"# header_line = {inspection.table.header_line}   # found by itself; write it if it is another\n"
 
 

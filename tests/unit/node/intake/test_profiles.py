@@ -18,6 +18,7 @@ from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_ta
 from waypost.node.intake.agencies import confirmed, oris, read_agencies, with_found, write_agencies
 from waypost.node.intake.inspecting import inspect_table
 from waypost.node.intake.profiles.toml import normal, read_profile
+from waypost.node.intake.starting import starter
 from waypost.node.persons import PersonName
 from waypost.node.records import SeparationKind
 from waypost.node.store import Store
@@ -381,6 +382,34 @@ def test_attack_cells_as_long_as_books_are_neither_kept_nor_shown(store: Store, 
     source = Source.of_bytes("x", f"id,word\n1,{book}\n2,{book}\n".encode())
     (inspection,) = [inspect_table(table, TODAY) for table in open_tables(source)]
     assert max(len(text) for text in inspection.columns[1].samples) == 200
+
+
+def test_attack_a_file_without_a_header_shows_nobodys_name(store: Store, tmp_path: Path) -> None:
+    rows = [
+        ("0007", "Larkin", "Ann", "1/2/2010"),
+        ("0008", "Hale", "Bo", "1/2/2011"),
+        ("0009", "Hale", "Bo", "1/2/2012"),
+    ]
+    source = Source.of_bytes("x.csv", "\n".join(map(",".join, rows)).encode())
+    (inspection,) = [inspect_table(table, TODAY) for table in open_tables(source)]
+    assert inspection.headless
+    text = starter(inspection)
+    shown = text + str([(each.name, each.values, each.examples) for each in inspection.columns])
+    assert not [name for name in ("Larkin", "Ann", "Hale", "Bo", "0007") if name in shown]
+    assert 'header = ["column 1", "column 2", "column 3", "column 4"]' in text
+    named = """
+        profile = "headless"
+        [read]
+        header = ["No", "Last", "First", "Hired"]
+        [officers]
+        officer_key = "No"
+        family_name = "Last"
+        given_name = "First"
+        """
+    report = import_tables(
+        store, profiled(source, read_profile("x", named), {}), rejects_folder=tmp_path / "r", at_ms=1, today=TODAY
+    )
+    assert report.tally() == Tally(new=3)
 
 
 def test_a_row_with_a_column_for_each_of_its_officers_brings_those_who_are_named(store: Store, tmp_path: Path) -> None:

@@ -239,14 +239,14 @@ def _find(rows: Sequence[Cells], wanted: frozenset[str]) -> Cells:
             return best
     common = Counter(_filled(cells) for _, cells in rows).most_common(1)[0][0]
     wide = max(2, min(common, max(_filled(cells) for _, cells in rows)) * 2 // 3)
-    return next((row for row in rows if _filled(row[1]) >= wide and _labels(row[1])), rows[0])
+    return next((row for row in rows if _filled(row[1]) >= wide and labels(row[1])), rows[0])
 
 
 def _filled(cells: Sequence[str]) -> int:
     return sum(1 for cell in cells if cell.strip())
 
 
-def _labels(cells: Sequence[str]) -> bool:
+def labels(cells: Sequence[str]) -> bool:
     """Whether these cells look like names of columns."""
     names = [cell.strip() for cell in cells if cell.strip()]
     return not any(
