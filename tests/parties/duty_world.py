@@ -25,6 +25,7 @@ from waypost.node.records import (
     Hearing,
     RecordStatus,
 )
+from waypost.node.results import Result, result_of
 from waypost.node.store import OfficerEmployment, OfficerTokens, Store
 from waypost.protocol import floor, limits, names
 from waypost.protocol.roster import Member, Roster, parse_roster
@@ -238,6 +239,18 @@ class World:
                 now_ms=self.now_ms,
                 today=self.today,
             )
+
+    def tell(self) -> None:
+        """Make the notices that are owed, and deliver them."""
+        self.make_notices()
+        self.deliver()
+
+    def result(self, check_id: bytes) -> Result:
+        """What the asker shows of a check."""
+        store = self.asker.store
+        check = store.checks.get(check_id)
+        assert check is not None
+        return result_of(check, store.checks.answers(check_id), store.notices.standing_of(OWNER))
 
 
 def with_facts(**facts: object) -> ConductRecord:

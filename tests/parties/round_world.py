@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -145,6 +145,15 @@ class RoundWorld:
             self.desk.leave_out(closing, seeds.outstanding, NOW_MS)
             return frozenset(seeds.outstanding)
         return self.desk.finish_close(closing, seeds.noisy_half(), NOW_MS)
+
+    def close(self, held: HeldRound, *, without: Collection[str] = ()) -> frozenset[str]:
+        """Close a round without these: whom the trustee wants left out as well. Its refusal is raised."""
+        asked = held.asked
+        own = [each for each in self.cohort(held) if each not in without]
+        answers = self.answers(asked, dict.fromkeys(own, (1,) * asked.cells))
+        message = make_close(asked, own, self.hub_half(asked, answers.values()), HUB, NOW_MS)
+        given = self.trustee_half(message, answers.values())
+        return frozenset() if isinstance(given, envelope_pb2.Envelope) else given
 
     def closed(self, held: HeldRound, counts: Mapping[str, Sequence[int]]) -> HeldRound:
         """A round with both halves."""

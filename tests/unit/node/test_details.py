@@ -46,11 +46,6 @@ def _change(world: World, person: Person) -> None:
     world.owner.store.officers.change([(world.officer_id, person)], 1)
 
 
-def _tell(world: World) -> None:
-    world.make_notices()
-    world.deliver()
-
-
 def _owed(world: World) -> list[tuple[str, str]]:
     return [(each.subject, each.state) for each in world.owner.store.notices.owed()]
 
@@ -69,7 +64,7 @@ def test_an_asker_hears_that_an_officer_did_not_leave_as_it_had_been_told(world:
     check_id = world.ask()
     assert _now(world, check_id) is None
     _put(world, FIRED)
-    _tell(world)
+    world.tell()
     now = _now(world, check_id)
     assert now["standing"] == "stands"
     assert [entry["separation"] for entry in now["employments"]] == ["terminated for cause"]
@@ -85,7 +80,7 @@ def test_an_asker_hears_of_a_new_name_a_new_number_and_an_employment_of_before(w
     number = Identifier("cert", "NV", "P-1")
     _change(world, replace(MARRIED, identifiers=(number,)))
     _put(world, Employment("NV9900200", "Officer", True, JOB.hired_on.replace(year=2000)))
-    _tell(world)
+    world.tell()
     words = _now(world, check_id)["differences"]
     assert "now: name Kathryn Anne Whitfield (legal)" in words
     assert "now: number cert NV P-1" in words
@@ -97,7 +92,7 @@ def test_a_promotion_and_capitals_are_no_change(world: World) -> None:
     _put(world, replace(LEFT, rank="Sergeant"))
     (name,) = PERSON.names
     _change(world, replace(PERSON, names=(replace(name, family=name.family.upper()),)))
-    _tell(world)
+    world.tell()
     assert _owed(world) == []
 
 
@@ -105,7 +100,7 @@ def test_what_was_mended_before_anybody_was_told_is_no_change(world: World) -> N
     world.ask()
     _put(world, FIRED)
     _put(world, LEFT)
-    _tell(world)
+    world.tell()
     assert _owed(world) == []
 
 
@@ -113,7 +108,7 @@ def test_a_member_that_was_told_nothing_of_an_officer_is_not_told_that_he_change
     world.owner.local = (("a.cedar", '@id("nv.all") forbid (principal, action, resource is Officer);'),)
     world.ask()
     _put(world, FIRED)
-    _tell(world)
+    world.tell()
     assert _owed(world) == []
     custodian = Custodian(OWNER, "", {})
     assert [each["verdict"] for each in accounting(world.owner.store, world.officer_id, custodian)] == [
@@ -125,7 +120,7 @@ def test_a_change_between_two_checks_is_told_for_the_first_of_them(world: World)
     first = world.ask()
     _put(world, FIRED)
     second = world.ask()
-    _tell(world)
+    world.tell()
     assert _now(world, first)["differences"]
     assert _now(world, second) is None
     assert _owed(world) == [("officer K-1", "delivered")]
@@ -134,9 +129,9 @@ def test_a_change_between_two_checks_is_told_for_the_first_of_them(world: World)
 def test_each_later_change_is_told_again_and_counts_up(world: World) -> None:
     check_id = world.ask()
     _put(world, FIRED)
-    _tell(world)
+    world.tell()
     _change(world, MARRIED)
-    _tell(world)
+    world.tell()
     assert any("Whitfield" in each for each in _now(world, check_id)["differences"])
     first, second = (each.sequence for each in world.owner.store.notices.owed())
     assert first < second
@@ -146,7 +141,7 @@ def test_policy_decides_whether_the_new_details_go_along(world: World) -> None:
     check_id = world.ask()
     world.owner.local = (("a.cedar", '@id("nv.all") forbid (principal, action, resource is Officer);'),)
     _put(world, FIRED)
-    _tell(world)
+    world.tell()
     now = _now(world, check_id)
     assert (now["standing"], now["employments"]) == ("withheld", [])
     assert now["reason"] == "policy no longer lets it be shared"
@@ -157,7 +152,7 @@ def test_a_record_does_not_go_along_once_policy_forbids_the_officer_as_a_whole(w
     world.owner.local = (("a.cedar", '@id("nv.all") forbid (principal, action, resource is Officer);'),)
     why = changing.Why("IA-3", "reworded", NOW_MS, TODAY)
     changing.correct(world.owner.store, RECORD.record_key, {"summary": "Other words."}, why)
-    _tell(world)
+    world.tell()
     (notice,) = world.asker.store.notices.received()
     body = notice_pb2.NoticeBody.FromString(notice.body)
     assert (body.standing, body.HasField("record")) == (notice_pb2.STANDING_WITHHELD, False)
@@ -169,7 +164,7 @@ def test_an_officer_whose_import_was_undone_is_told_as_held_no_longer(world: Wor
     store = world.owner.store
     with store.writing():
         store.history.withdraw_officer(world.officer_id, store.imports.begin(NOW_MS))
-    _tell(world)
+    world.tell()
     now = _now(world, check_id)
     assert (now["standing"], now["reason"]) == ("voided", "the agency no longer holds this officer")
 
@@ -179,10 +174,10 @@ def test_merging_and_splitting_tell_what_the_asker_had_not_been_told(world: Worl
     other = store.officers.add([("K-2", MARRIED)], 1)["K-2"]
     store.employment.put([OfficerEmployment(other, Employment("CA9900500", "Deputy", True, JOB.hired_on))], 1)
     merge(store, "K-2", "K-1", at_ms=NOW_MS)
-    _tell(world)
+    world.tell()
     assert any("CA9900500" in each for each in _now(world, check_id)["differences"])
     split(store, "K-1", at_ms=NOW_MS)
-    _tell(world)
+    world.tell()
     assert _now(world, check_id) is None
     assert [each.officer_key for each in store.notices.owed()] == ["K-1", "K-1"]
 
@@ -190,7 +185,7 @@ def test_merging_and_splitting_tell_what_the_asker_had_not_been_told(world: Worl
 def test_the_account_of_disclosures_has_the_notice(world: World) -> None:
     world.ask()
     _put(world, FIRED)
-    _tell(world)
+    world.tell()
     told = accounting(world.owner.store, world.officer_id, Custodian(OWNER, "", {}))
     assert [(each["asker"], each["verdict"]) for each in told] == [(ASKER, "disclosed"), (ASKER, "told of a change")]
 
@@ -208,7 +203,7 @@ def test_of_an_officer_erased_with_his_last_record_nobody_hears_but_of_the_recor
         rejects=world.folder,
         now_ms=NOW_MS,
     )
-    _tell(world)
+    world.tell()
     assert _owed(world) == [(RECORD.record_key, "delivered")]
 
 
@@ -229,7 +224,7 @@ def test_whose_account_retention_has_removed_is_not_told(world: World) -> None:
     rules = Rules(logs={"disclosures": 5})
     retention.run(store, rules, rejects=world.folder, today=later, now_ms=NOW_MS)
     _put(world, FIRED)
-    _tell(world)
+    world.tell()
     assert _owed(world) == []
 
 

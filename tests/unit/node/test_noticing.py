@@ -16,7 +16,7 @@ from waypost.node import answering, changing, disputing, messages, noticing, scr
 from waypost.node.changing import Why
 from waypost.node.custody.merging import merge, split
 from waypost.node.errors import Refused
-from waypost.node.results import Result, facts, notice_facts, result_of
+from waypost.node.results import facts, notice_facts
 from waypost.node.selffile import Custodian, accounting
 from waypost.node.statements import Statement
 from waypost.protocol import limits, names
@@ -33,20 +33,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def _tell(world: World) -> None:
-    world.make_notices()
-    world.deliver()
-
-
-def _result(world: World, check_id: bytes) -> Result:
-    store = world.asker.store
-    check = store.checks.get(check_id)
-    assert check is not None
-    return result_of(check, store.checks.answers(check_id), store.notices.standing_of(OWNER))
-
-
 def _record_now(world: World, check_id: bytes) -> dict[str, object]:
-    (candidate,) = facts(_result(world, check_id))["candidates"]
+    (candidate,) = facts(world.result(check_id))["candidates"]
     (record,) = candidate["records"]
     found: dict[str, object] = record
     return found
@@ -57,7 +45,7 @@ def test_an_asker_sees_beside_what_it_was_told_that_the_record_was_voided(world:
     assert _record_now(world, check_id)["now"] is None
     changed = changing.void(world.owner.store, KEY, WHY, overturned=True)
     assert changed.notices == 1
-    _tell(world)
+    world.tell()
     record = _record_now(world, check_id)
     assert record["summary"] == RECORD.summary
     assert record["now"] == {
@@ -83,7 +71,7 @@ def test_a_new_check_does_not_show_a_voided_record(world: World) -> None:
     world.ask()
     changing.void(world.owner.store, KEY, WHY)
     second = world.ask()
-    (candidate,) = facts(_result(world, second))["candidates"]
+    (candidate,) = facts(world.result(second))["candidates"]
     assert candidate["records"] == []
 
 
@@ -114,7 +102,7 @@ def test_nobody_is_told_of_a_record_that_nobody_received(world: World) -> None:
 def test_a_correction_brings_the_new_version_and_enters_that_disclosure(world: World) -> None:
     check_id = world.ask()
     changing.correct(world.owner.store, KEY, {"summary": "Struck a person once."}, WHY)
-    _tell(world)
+    world.tell()
     now = _record_now(world, check_id)["now"]
     assert isinstance(now, dict)
     assert (now["standing"], now["version"], now["summary"]) == ("stands", 2, "Struck a person once.")
@@ -126,7 +114,7 @@ def test_a_correction_brings_the_new_version_and_enters_that_disclosure(world: W
 def test_a_correction_that_takes_away_fair_process_tells_so_and_sends_no_content(world: World) -> None:
     check_id = world.ask()
     changing.correct(world.owner.store, KEY, {"appeal": "pending", "summary": "Other words."}, WHY)
-    _tell(world)
+    world.tell()
     now = _record_now(world, check_id)["now"]
     assert isinstance(now, dict)
     assert (now["standing"], now["summary"]) == ("withheld", "")
@@ -137,7 +125,7 @@ def test_a_policy_that_came_since_keeps_the_content_out_of_the_notice(world: Wor
     check_id = world.ask()
     world.owner.local = (("state.cedar", '@id("s.none") forbid (principal, action, resource is Record);'),)
     changing.correct(world.owner.store, KEY, {"summary": "Other words."}, WHY)
-    _tell(world)
+    world.tell()
     now = _record_now(world, check_id)["now"]
     assert isinstance(now, dict)
     assert (now["standing"], now["summary"]) == ("withheld", "")
@@ -161,7 +149,7 @@ def test_changes_before_a_notice_leaves_become_one_notice_with_the_last_state(wo
     changing.reinstate(world.owner.store, KEY, WHY)
     changing.seal(world.owner.store, KEY, WHY)
     assert len(world.owner.store.notices.owed()) == 1
-    _tell(world)
+    world.tell()
     now = _record_now(world, check_id)["now"]
     assert isinstance(now, dict)
     assert (now["standing"], now["changes"]) == ("sealed", ["voided", "reinstated", "sealed"])
@@ -170,7 +158,7 @@ def test_changes_before_a_notice_leaves_become_one_notice_with_the_last_state(wo
 def test_an_expunged_record_is_erased_at_the_receiver_and_the_fact_stays(world: World) -> None:
     check_id = world.ask()
     changing.correct(world.owner.store, KEY, {"summary": "Struck a person once."}, WHY)
-    _tell(world)
+    world.tell()
     changing.expunge(
         *(world.owner.store, KEY),
         cause="order",
@@ -179,7 +167,7 @@ def test_an_expunged_record_is_erased_at_the_receiver_and_the_fact_stays(world: 
         rejects=world.folder,
         now_ms=world.now_ms,
     )
-    _tell(world)
+    world.tell()
     record = _record_now(world, check_id)
     now = record["now"]
     assert isinstance(now, dict)
@@ -196,7 +184,7 @@ def test_a_statement_and_a_dispute_are_told_and_go_out_ever_after(world: World) 
     store = world.owner.store
     disputing.set_statement(store, KEY, Statement("It was not so.", TODAY), staff="IA-3", now_ms=NOW_MS)
     disputing.open_dispute(store, KEY, "wrong officer", TODAY, staff="IA-3", now_ms=NOW_MS)
-    _tell(world)
+    world.tell()
     now = _record_now(world, check_id)["now"]
     assert isinstance(now, dict)
     assert now["statement"] == "It was not so."
@@ -365,7 +353,7 @@ def test_an_import_that_changes_a_disclosed_record_tells_its_receivers(world: Wo
     with store.writing():
         store.conduct.put([(world.officer_id, replace(RECORD, version=2, summary="Other."))], 1)
         noticing.owe(store, KEY, noticing.Change.CORRECTED, reason="", now_ms=NOW_MS)
-    _tell(world)
+    world.tell()
     (notice,) = world.asker.store.notices.received()
     assert notice_facts(notice)["summary"] == "Other."
 
@@ -373,18 +361,18 @@ def test_an_import_that_changes_a_disclosed_record_tells_its_receivers(world: Wo
 def test_an_asker_hears_once_that_a_dispute_is_overdue_and_by_no_command(world: World) -> None:
     check_id, store = world.ask(), world.owner.store
     disputing.open_dispute(store, KEY, "wrong officer", TODAY, staff="IA-3", now_ms=NOW_MS)
-    _tell(world)
+    world.tell()
     world.pass_days(30)
-    _tell(world)
+    world.tell()
     assert "OVERDUE" not in str(_record_now(world, check_id)["now"])
     world.pass_days(1)
-    _tell(world)
+    world.tell()
     now = _record_now(world, check_id)["now"]
     assert isinstance(now, dict)
     assert "OVERDUE" in now["dispute"]
     assert (now["changes"], now["reason"]) == (["dispute overdue"], "the dispute was not resolved in time")
     world.pass_days(1)
-    _tell(world)
+    world.tell()
     assert [each.changes for each in store.notices.owed()] == [("dispute_opened",), ("dispute_overdue",)]
     assert [entry.subject for entry in store.audit.newest(10) if entry.event == "dispute-overdue"] == [KEY]
 
@@ -419,7 +407,7 @@ def _arrive(world: World, envelope: envelope_pb2.Envelope) -> None:
 def test_a_notice_that_has_overtaken_its_answer_is_kept_for_it(world: World) -> None:
     check_id, answer = _answered(world)
     changing.void(world.owner.store, KEY, WHY)
-    _tell(world)
+    world.tell()
     _arrive(world, answer)
     now = _record_now(world, check_id)["now"]
     assert isinstance(now, dict)
@@ -437,7 +425,7 @@ def test_attack_a_record_expunged_before_its_answer_arrives_is_kept_by_the_asker
         rejects=world.folder / "rejects",
         now_ms=world.now_ms,
     )
-    _tell(world)
+    world.tell()
     assert [each.state for each in world.owner.store.notices.owed()] == ["delivered"]
     _arrive(world, answer)
     (kept,) = world.asker.store.checks.answers(check_id)
@@ -458,6 +446,6 @@ def test_attack_a_notice_about_a_check_in_which_the_hub_has_not_named_the_owner_
     assert check is not None
     world.asker.store.checks.update(replace(check, receipt=None))
     changing.void(world.owner.store, KEY, WHY)
-    _tell(world)
+    world.tell()
     assert world.asker.store.notices.received() == []
     assert [each.state for each in world.owner.store.notices.owed()] == ["delivered"]

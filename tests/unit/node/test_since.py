@@ -17,7 +17,7 @@ from waypost.node import changing, disputing
 from waypost.node.changing import CAUSE_ORDER, Why
 from waypost.node.cli.show import show
 from waypost.node.intake.rows import COLUMNS, FileKind
-from waypost.node.results import Result, facts, result_of
+from waypost.node.results import facts
 from waypost.node.since import MARGIN_MS
 from waypost.node.statements import Statement
 from waypost.node.store import Store
@@ -53,20 +53,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def _tell(world: World) -> None:
-    world.make_notices()
-    world.deliver()
-
-
-def _result(world: World, check_id: bytes) -> Result:
-    store = world.asker.store
-    check = store.checks.get(check_id)
-    assert check is not None
-    return result_of(check, store.checks.answers(check_id), store.notices.standing_of(OWNER))
-
-
 def _now(world: World, check_id: bytes) -> dict[str, Any] | None:
-    (candidate,) = facts(_result(world, check_id))["candidates"]
+    (candidate,) = facts(world.result(check_id))["candidates"]
     (record,) = candidate["records"]
     found: dict[str, Any] | None = record["now"]
     return found
@@ -74,7 +62,7 @@ def _now(world: World, check_id: bytes) -> dict[str, Any] | None:
 
 def _shown(world: World, check_id: bytes) -> str:
     written = io.StringIO()
-    show(_result(world, check_id), {}, Console(file=written, width=300))
+    show(world.result(check_id), {}, Console(file=written, width=300))
     return written.getvalue()
 
 
@@ -87,7 +75,7 @@ def test_a_corrected_fact_is_shown_beside_what_was_told_whichever_it_is(world: W
     value, fact, told, now = OTHERWISE[column]
     check_id = world.ask()
     changing.correct(world.owner.store, KEY, {column: value}, why(world))
-    _tell(world)
+    world.tell()
     found = _now(world, check_id)
     assert found is not None
     (each,) = found["differences"]
@@ -105,7 +93,7 @@ def test_there_is_such_a_case_for_every_fact_that_can_be_corrected() -> None:
 def test_an_answer_that_was_given_after_the_change_is_not_shown_as_changed_since(world: World) -> None:
     first = world.ask()
     changing.correct(world.owner.store, KEY, {"summary": "Other words."}, why(world))
-    _tell(world)
+    world.tell()
     for _ in range(2):
         second = world.ask()
         assert _now(world, second) is None
@@ -119,12 +107,12 @@ def test_a_record_that_was_voided_and_reinstated_stands_again_for_the_first_chec
 ) -> None:
     first = world.ask()
     changing.void(world.owner.store, KEY, why(world), overturned=True)
-    _tell(world)
+    world.tell()
     _later(world)
     changing.reinstate(world.owner.store, KEY, why(world))
     second = world.ask()
     assert _now(world, second) is None  # the voiding is older than this answer, and has arrived before it
-    _tell(world)
+    world.tell()
     assert _now(world, second) is None
     found = _now(world, first)
     assert found is not None
@@ -135,7 +123,7 @@ def test_a_statement_and_a_dispute_since_the_answer_are_shown_in_the_same_versio
     check_id, store = world.ask(), world.owner.store
     disputing.set_statement(store, KEY, Statement("I was alone.", TODAY), staff="IA-3", now_ms=world.now_ms)
     disputing.open_dispute(store, KEY, "not me", TODAY, staff="IA-3", now_ms=world.now_ms)
-    _tell(world)
+    world.tell()
     found = _now(world, check_id)
     assert found is not None
     assert {each["fact"] for each in found["differences"]} == {"dispute", "officer's statement"}
@@ -143,7 +131,7 @@ def test_a_statement_and_a_dispute_since_the_answer_are_shown_in_the_same_versio
     again = world.ask()
     assert _now(world, again) is None
     disputing.set_statement(store, KEY, None, staff="IA-3", now_ms=world.now_ms)
-    _tell(world)
+    world.tell()
     found = _now(world, again)
     assert found is not None
     assert [(each["told"], each["now"]) for each in found["differences"]] == [("I was alone.", "")]
@@ -156,7 +144,7 @@ def test_an_owner_whose_store_comes_from_a_backup_is_believed_about_a_later_chan
         database.backup(backup)
     for words in ("Second.", "Third.", "Fourth."):
         changing.correct(world.owner.store, KEY, {"summary": words}, why(world))
-        _tell(world)
+        world.tell()
     check_id = world.ask()
     _later(world)
     world.owner.store.close()
@@ -164,7 +152,7 @@ def test_an_owner_whose_store_comes_from_a_backup_is_believed_about_a_later_chan
     kept.replace(path)
     world.owner.store = Store.open(path, bytes(32))
     changing.void(world.owner.store, KEY, why(world))
-    _tell(world)
+    world.tell()
     found = _now(world, check_id)
     assert found is not None
     assert (found["standing"], found["version"]) == ("voided", 2)
@@ -175,13 +163,13 @@ def test_what_was_erased_here_is_shown_as_erased_and_with_no_made_up_facts(world
     changing.expunge(
         world.owner.store, KEY, cause=CAUSE_ORDER, reference="D-9", staff="IA-3", rejects=tmp_path, now_ms=NOW_MS
     )
-    _tell(world)
+    world.tell()
     text = _shown(world, check_id)
     assert f"record {KEY} v1: its content is erased here" in text
     assert "EXPUNGED" in text
     for words in ("unspecified", "not recorded", "fair process"):
         assert words not in text
-    (candidate,) = facts(_result(world, check_id))["candidates"]
+    (candidate,) = facts(world.result(check_id))["candidates"]
     assert candidate["records"][0]["kind"] == "record"
 
 
@@ -197,7 +185,7 @@ def test_an_answer_of_which_only_a_redacted_copy_is_kept_is_judged_by_the_record
     store = world.owner.store
     first = world.ask()
     changing.void(store, KEY, why(world))
-    _tell(world)
+    world.tell()
     changing.reinstate(store, KEY, why(world))
     second = world.ask()
     (answer,) = world.asker.store.checks.answers(second)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.parties.round_world import HUB, NOW_MS, ORIS, RoundWorld, roster_of
+from tests.parties.round_world import ORIS, RoundWorld, roster_of
 
-from waypost.hub.round_closing import make_close
-from waypost.hub.rounds import HeldRound
 from waypost.protocol.measures import MEASURES
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import Refused
-from waypost.v1 import envelope_pb2
 
 PARTS = tuple(name for name, each in MEASURES.items() if each.part_of == "records")
 LONELY = [each for each in ORIS if not each.startswith("NV")] + [ORIS[20]]
@@ -25,16 +22,6 @@ def world(tmp_path: Path) -> Iterator[RoundWorld]:
     made = RoundWorld(tmp_path)
     yield made
     made.store.close()
-
-
-def close(world: RoundWorld, held: HeldRound, *, without: Collection[str] = ()) -> frozenset[str]:
-    """Close a round without these: whom the trustee wants left out as well. Its refusal is raised."""
-    asked = held.asked
-    own = [each for each in world.cohort(held) if each not in without]
-    answers = world.answers(asked, dict.fromkeys(own, (1,) * asked.cells))
-    message = make_close(asked, own, world.hub_half(asked, answers.values()), HUB, NOW_MS)
-    given = world.trustee_half(message, answers.values())
-    return frozenset() if isinstance(given, envelope_pb2.Envelope) else given
 
 
 def test_the_records_have_parts() -> None:
@@ -61,19 +48,19 @@ def test_attack_a_part_is_asked_of_one_agency_less_than_the_whole(
 def test_attack_one_agencys_answer_is_dropped_from_the_part_but_not_from_the_whole(
     world: RoundWorld, part: str
 ) -> None:
-    close(world, world.opened(measure="records"))
+    world.close(world.opened(measure="records"))
     with pytest.raises(Refused) as caught:
-        close(world, world.opened(measure=part), without=ORIS[:1])
+        world.close(world.opened(measure=part), without=ORIS[:1])
     assert caught.value.reason == "differencing"
     assert world.events()[-1] == (Event.ROUND_CLOSE_REFUSED, "differencing")
 
 
 def test_a_member_that_was_away_from_the_whole_is_left_out_of_its_part(world: RoundWorld) -> None:
-    close(world, world.opened(measure="records"), without=ORIS[:1])
+    world.close(world.opened(measure="records"), without=ORIS[:1])
     part = world.opened(measure="decertifications")
-    assert close(world, part) == frozenset(ORIS[:1])
+    assert world.close(part) == frozenset(ORIS[:1])
     assert world.events()[-1] == (Event.ROUND_LEFT_OUT, ORIS[0])
-    assert close(world, part, without=ORIS[:1]) == frozenset()
+    assert world.close(part, without=ORIS[:1]) == frozenset()
 
 
 def test_two_parts_of_one_whole_and_measures_of_other_things_are_not_compared(world: RoundWorld) -> None:

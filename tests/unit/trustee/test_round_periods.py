@@ -6,14 +6,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
-from tests.parties.round_world import HUB, NOW_MS, ORIS, RoundWorld
+from tests.parties.round_world import ORIS, RoundWorld
 
-from waypost.hub.round_closing import make_close
-from waypost.hub.rounds import HeldRound
 from waypost.protocol import limits
 from waypost.trustee.audit import Event
 from waypost.trustee.errors import Refused, Spent
-from waypost.v1 import envelope_pb2
 
 QUARTERS = ("2025Q1", "2025Q2", "2025Q3", "2025Q4")
 
@@ -25,18 +22,9 @@ def world(tmp_path: Path) -> Iterator[RoundWorld]:
     made.store.close()
 
 
-def close(world: RoundWorld, held: HeldRound, *, without: Collection[str] = ()) -> frozenset[str]:
-    """Close a round without these: whom the trustee wants left out as well. Its refusal is raised."""
-    asked = held.asked
-    answers = world.answers(asked, {each: (1,) * asked.cells for each in ORIS if each not in without})
-    message = make_close(asked, sorted(answers), world.hub_half(asked, answers.values()), HUB, NOW_MS)
-    given = world.trustee_half(message, answers.values())
-    return frozenset() if isinstance(given, envelope_pb2.Envelope) else given
-
-
 def closes(world: RoundWorld, period: str, *, without: Collection[str] = ()) -> frozenset[str]:
     """Ask the nation on a period, and close."""
-    return close(world, world.opened(measure="checks", period=period), without=without)
+    return world.close(world.opened(measure="checks", period=period), without=without)
 
 
 def test_attack_a_year_less_its_quarters_gives_a_member_away_that_was_away_in_one(world: RoundWorld) -> None:
@@ -47,11 +35,11 @@ def test_attack_a_year_less_its_quarters_gives_a_member_away_that_was_away_in_on
     for without in ((), ORIS[:1]):
         year = world.opened(measure="checks", period="2025")
         with pytest.raises(Refused) as caught:
-            close(world, year, without=without)
+            world.close(year, without=without)
         assert caught.value.reason == "differencing"
         assert world.store.rounds.losses(2026) == lost  # it came to nothing, and may be asked anew
         with pytest.raises(Refused, match="abandoned"):
-            close(world, year, without=ORIS[:20])
+            world.close(year, without=ORIS[:20])
 
 
 def test_attack_the_last_quarter_completes_a_year_that_was_asked_before(world: RoundWorld) -> None:
