@@ -6,8 +6,12 @@ The hub cannot tell a decoy from a token of somebody: both are 16 bytes that it 
    and as many as one officer announced alone needs. The decoys that fill up a batch are covers as well.
 2. Officers who are announced go up once more in whole batches of REGISTRATION_BATCH_TOKENS, filled with covers that the
    hub holds as well: those that came in the same registrations first. So what was registered alone is announced with
-   exactly what it was registered with, and announced again with exactly what it was announced with.
-3. What the hub must forget goes up in multiples of WITHDRAWN_TOGETHER, filled with covers.
+   exactly what it was registered with, and announced again with exactly what it was announced with. Of a few officers
+   who are announced together each brings covers of his own, for another time he is announced without the others, and
+   what two announcements have in common, or not, must not be one officer. Many cover each other, and bring only those
+   that went up with one of them before.
+3. What the hub must forget goes up in multiples of WITHDRAWN_TOGETHER, filled with covers, those that came in the same
+   registrations first.
 4. Where covers do not suffice, what is left is filled with new decoys, which the hub can tell by their being new.
 """
 
@@ -29,6 +33,9 @@ TOKENS_OF_ONE: Final = 64
 WITHDRAWN_TOGETHER: Final = 64
 """Withdrawals are a multiple of this: more than an officer loses by a correction."""
 
+APART_MAX: Final = 8
+"""Officers announced together who bring covers of their own: it costs a batch each."""
+
 assert limits.WITHDRAW_MAX % WITHDRAWN_TOGETHER == 0  # noqa: S101 - relations between bounds, checked at import
 
 
@@ -43,10 +50,16 @@ def mix_in(store: Store, tokens: int, epoch: int) -> None:
 
 def announce(store: Store, officer_ids: Sequence[int], epoch: int) -> None:
     """Have the officers' tokens registered once more, with covers that the hub holds (rule 2)."""
+    size, total = limits.REGISTRATION_BATCH_TOKENS, 0
+    beside: frozenset[int] = frozenset()
     with store.writing():
-        held, numbers = store.covers.beside(officer_ids, epoch)
-        store.tokens.announce(officer_ids, epoch)
-        store.covers.use(-held % limits.REGISTRATION_BATCH_TOKENS, epoch, numbers)
+        for officer_id in officer_ids:
+            held, numbers = store.covers.beside(officer_id, epoch)
+            store.tokens.announce((officer_id,), epoch)
+            many = len(officer_ids) > APART_MAX
+            total += held + store.covers.use(-held % size, epoch, numbers, only_again=many)
+            beside |= numbers
+        store.covers.use(-total % size, epoch, beside)
 
 
 def cover_withdrawals(store: Store, epoch: int) -> None:

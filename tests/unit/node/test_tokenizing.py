@@ -225,6 +225,61 @@ async def test_covers_attack_an_officer_of_a_larger_agency_is_announced_alone(in
     assert covers <= beside  # they came in the very registrations that brought his
 
 
+async def announced_alone(index: Index, *officer_ids: int) -> set[bytes]:
+    """What goes up when these officers are announced on a day, and nobody else."""
+    covering.announce(index.store, officer_ids, 1)
+    return {token for told in await index.settle() for token in told.add}
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["first-alone", "first-together"])
+async def test_covers_attack_two_announcements_differ_by_one_officer_or_have_only_one_in_common(
+    index: Index, order: tuple[int, int]
+) -> None:
+    """The hub takes the intersection and the differences of what it was told twice."""
+    one, other = index.add(*people(190))[:2]
+    await index.settle()
+    first, second = [await announced_alone(index, *(one, other)[:count]) for count in order]
+    for officer_id, found in [(one, first & second), (other, first ^ second)]:
+        own = index.tokens_of(officer_id)
+        assert own <= found
+        assert len(found - own) >= SIZE - covering.TOKENS_OF_ONE
+
+
+async def test_covers_attack_one_of_many_officers_is_found_by_what_he_was_announced_with_before(index: Index) -> None:
+    everyone = index.add(*people(190))
+    await index.settle()
+    alone = await announced_alone(index, everyone[0])
+    many = await announced_alone(index, *everyone[: covering.APART_MAX + 4])
+    assert alone <= many
+    assert len(many) % SIZE == 0
+    assert len(many) <= 3 * SIZE  # and no batch for each of the many
+
+
+async def test_covers_of_two_officers_who_share_tokens_fill_whole_batches(index: Index) -> None:
+    first, second = index.add(people(1)[0], people(1)[0])
+    index.add(*people(190)[1:])
+    await index.settle()
+    held = set(index.hub.tokens)
+    covering.announce(index.store, (first, second), 1)
+    told = await index.settle()
+    assert [len(each.add) for each in told] == [SIZE]
+    assert set(told[0].add) <= held
+
+
+async def test_covers_attack_what_goes_together_is_told_by_having_come_in_the_same_registrations(index: Index) -> None:
+    """Groups of officers come in registrations of their own: covers of other groups would stand out."""
+    changed = index.add(*people(50))[0]
+    of_his_group = {token for told in await index.settle() for token in told.add}
+    index.add(*people(200)[50:])
+    await index.settle()
+    own = index.tokens_of(changed)
+    index.store.tokens.erase(changed)
+    told = await index.settle()
+    gone = {token for each in told for token in each.withdraw}
+    assert own < gone <= of_his_group
+    assert len(gone) % covering.WITHDRAWN_TOGETHER == 0
+
+
 async def test_covers_that_do_not_suffice_are_made_up_by_new_decoys(index: Index) -> None:
     await index.settle()
     index.store._database.run("DELETE FROM decoys WHERE token > ?", (b"\x10",))

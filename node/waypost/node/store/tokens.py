@@ -63,15 +63,15 @@ class TokenRepository:
     def _replace_one(self, officer: OfficerTokens, epoch: int) -> None:
         if self._db.row(_INDEXED, (officer.officer_id,)) is None:
             return  # erased, withdrawn or merged since these tokens were made (rule 5)
-        held = {row[0] for row in self._db.rows(_TOKENS_OF_OFFICER, (officer.officer_id, epoch))}
+        held: dict[bytes, int] = dict(self._db.rows(_TOKENS_OF_OFFICER, (officer.officer_id, epoch)))
         wanted = {token: scheme for scheme, token in officer.tokens}
-        gone = held - wanted.keys()
+        gone = held.keys() - wanted.keys()
         self._db.run_many(
             "DELETE FROM tokens WHERE token = ? AND officer_id = ? AND epoch = ?",
             ((token, officer.officer_id, epoch) for token in gone),
         )
-        self._db.run_many(_WITHDRAW_UNLESS_SHARED, ((token, epoch, token, epoch) for token in gone))
-        new = wanted.keys() - held
+        self._db.run_many(_WITHDRAW_UNLESS_SHARED, ((token, epoch, held[token], token, epoch) for token in gone))
+        new = wanted.keys() - held.keys()
         self._db.run_many(
             "INSERT INTO tokens (token, officer_id, scheme, epoch) VALUES (?, ?, ?, ?)",
             ((token, officer.officer_id, wanted[token], epoch) for token in new),
@@ -84,18 +84,23 @@ class TokenRepository:
     def erase(self, officer_id: int) -> None:
         """Drop an officer's tokens; the hub must forget those that stand for nobody else."""
         with self._db.writing():
-            sql = "SELECT token, epoch FROM tokens WHERE officer_id = ?"
+            sql = "SELECT token, epoch, registered FROM tokens WHERE officer_id = ?"
             gone = self._db.rows(sql, (officer_id,))
             self._db.run("DELETE FROM tokens WHERE officer_id = ?", (officer_id,))
-            self._db.run_many(_WITHDRAW_UNLESS_SHARED, ((token, epoch) * 2 for token, epoch in gone))
+            rows = ((token, epoch, number, token, epoch) for token, epoch, number in gone)
+            self._db.run_many(_WITHDRAW_UNLESS_SHARED, rows)
 
     def drop_withdrawn(self) -> None:
         """Drop the tokens of all withdrawn officers; the hub must forget those that stand for nobody else (rule 5)."""
         with self._db.writing():
-            gone = f"SELECT DISTINCT token, epoch FROM tokens WHERE officer_id IN ({_GONE})"
+            gone = (
+                "SELECT token, epoch, max(registered) AS registered FROM tokens "
+                f"WHERE officer_id IN ({_GONE}) GROUP BY token, epoch"
+            )
             kept = "SELECT 1 FROM tokens WHERE tokens.token = gone.token AND tokens.epoch = gone.epoch"
             self._db.run(
-                f"INSERT OR IGNORE INTO withdrawals (token, epoch) SELECT token, epoch FROM ({gone}) AS gone "
+                "INSERT OR IGNORE INTO withdrawals (token, epoch, registered) "
+                f"SELECT token, epoch, registered FROM ({gone}) AS gone "
                 f"WHERE NOT EXISTS ({kept} AND officer_id NOT IN ({_GONE}))"
             )
             self._db.run(f"DELETE FROM tokens WHERE officer_id IN ({_GONE})")
@@ -179,12 +184,12 @@ class TokenRepository:
         return self._db.number("SELECT count(DISTINCT token) FROM tokens WHERE epoch = ?", (epoch,))
 
 
-_TOKENS_OF_OFFICER = "SELECT token FROM tokens WHERE officer_id = ? AND epoch = ?"
+_TOKENS_OF_OFFICER = "SELECT token, registered FROM tokens WHERE officer_id = ? AND epoch = ?"
 _GONE = "SELECT id FROM officers WHERE digest = X''"
 _INDEXED = "SELECT 1 FROM officers WHERE id = ? AND merged_into IS NULL AND digest <> X''"
 _WITHDRAW_UNLESS_SHARED = (
-    "INSERT OR IGNORE INTO withdrawals (token, epoch) "
-    "SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token = ? AND epoch = ?)"
+    "INSERT OR IGNORE INTO withdrawals (token, epoch, registered) "
+    "SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token = ? AND epoch = ?)"
 )
 _UNREGISTERED = (
     "SELECT token FROM tokens WHERE epoch = ? AND registered = 0 "
