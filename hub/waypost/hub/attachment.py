@@ -14,7 +14,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from grpc import aio
@@ -67,10 +68,10 @@ class Attachment:
         older = hub.links.open(link)
         if older is not None:
             older.end("superseded", SUPERSEDED_RETRY_AFTER_MS)
-        await self._audit(Event.ATTACHED, "")
+        await self._note(Event.ATTACHED)
         link.roster_version = hello.roster_version
         waiting = await hub.database.run(lambda c: mailbox.count_waiting(c, link.ori))
-        works = (self._read(requests), self._clear_taken(), self._deliver())
+        works = (partial(self._read, requests), self._clear_taken, self._deliver)
         tasks = [asyncio.create_task(self._guard(work)) for work in works]
         link.wake()
         try:
@@ -85,12 +86,12 @@ class Attachment:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._audit(Event.DETACHED, "")
+            await self._note(Event.DETACHED)
 
-    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run a task of the stream: when it fails, the stream ends, and the node comes back."""
         try:
-            await work
+            await work()
         except RosterError:
             self._link.end("suspended", SUSPENDED_RETRY_AFTER_MS)
         except DayLimitReached as limit:
@@ -172,6 +173,7 @@ class Attachment:
 
     async def _index_digest(self, digest: index_pb2.IndexDigest) -> None:
         ori, epoch, moment = self._link.ori, self._hub.roster().epoch, _now_ms()
+        self._hub.day_limits.count(ori, digest.ByteSize(), moment)
 
         def work(connection: Connection) -> link_pb2.IndexVerdict | None:
             return _compare(connection, ori, digest, epoch, moment)
@@ -222,6 +224,10 @@ class Attachment:
         if roster is None or frame is None or roster.version <= self._link.roster_version:
             return None
         return roster.version, frame
+
+    async def _note(self, event: Event) -> None:
+        if self._hub.day_limits.notes(self._link.ori, _now_ms()):
+            await self._audit(event, "")
 
     async def _audit(self, event: Event, detail: str) -> None:
         ori = self._link.ori

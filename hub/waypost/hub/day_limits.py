@@ -4,6 +4,8 @@
 2. A member that has reached MESSAGES_PER_DAY_MAX or MESSAGE_BYTES_PER_DAY_MAX is refused until the next day (UTC). A
    node keeps what it could not post, and posts it then.
 3. It is audited once in the day.
+4. What a member causes without a message (it attaches, it calls while suspended, its evaluation is refused) counts as
+   one without bytes where it would leave an audit entry, and leaves none when the day's are used up.
 
 Counts are kept in memory, by process: a hub that starts again begins anew. They bound what is left at the hub, and no
 promise of privacy rests on them.
@@ -53,3 +55,11 @@ class DayLimits:
             raise DayLimitReached(first=first)
         sent.messages += 1
         sent.total_bytes += message_bytes
+
+    def notes(self, ori: str, now_ms: int) -> bool:
+        """Count what leaves an audit entry, but no message; False when it shall leave none (rule 4)."""
+        try:
+            self.count(ori, 0, now_ms)
+        except DayLimitReached:
+            return False
+        return True

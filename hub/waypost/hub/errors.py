@@ -4,6 +4,7 @@ HubError
 ├── Refused             their fault: a message breaks a rule; `.reason` is an audit word, told to the sender
 ├── RateExceeded        their fault: too many checks of one purpose; a kind of Refused
 ├── TrusteeUnavailable  the world: the trustee cannot be reached now
+├── StoreClosed         the world: the hub is stopping, and stores nothing any more
 └── SettingsError       the home folder is missing, incomplete, or of another party
 """
 
@@ -32,6 +33,10 @@ class RateExceeded(Refused):
 
 class TrusteeUnavailable(HubError):  # noqa: N818 - a state of the world
     """The trustee cannot be reached, or does not answer as one."""
+
+
+class StoreClosed(HubError):  # noqa: N818 - a state of the world
+    """The database is closed: the hub is stopping."""
 
 
 class SettingsError(HubError):

@@ -7,6 +7,7 @@
    nothing of any of them is stored.
 4. A transaction takes what comes while it is open, up to GROUP_WORKS_MAX works and GROUP_OPEN_S, and ends as soon as
    nothing waits: a work that comes alone is committed alone.
+5. A work that comes after the end is refused at once: nobody is there to do it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from waypost.hub.errors import StoreClosed
 from waypost.hub.limits import GROUP_OPEN_S, GROUP_WORKS_MAX
 from waypost.hub.statements import Prepared
 
@@ -59,9 +61,15 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(1, "store")
         self._waiting: deque[_Work] = deque()
         self._at_work = False
+        self._closed = False
 
     async def run(self, do: Callable[[Connection], _Result]) -> _Result:
-        """Do this in a transaction: what it gives once it is on the disk, or what it raised, taken back."""
+        """Do this in a transaction: what it gives once it is on the disk, or what it raised, taken back.
+
+        StoreClosed after the end (rule 5).
+        """
+        if self._closed:
+            raise StoreClosed("the hub is stopping")
         work = _Work(do, asyncio.get_running_loop().create_future())
         self._waiting.append(work)
         if not self._at_work:
@@ -72,6 +80,7 @@ class GroupCommit:
 
     def close(self) -> None:
         """Finish what waits."""
+        self._closed = True
         self._thread.shutdown()
 
     def _commit_all(self) -> None:

@@ -130,7 +130,7 @@ class HubService(HubServiceServicer):
             async with self._slots:
                 return await self._evaluate(request)
         except (HubError, OprfError) as error:
-            await self._refuse(context, error, Event.EVALUATION_REFUSED, caller)
+            await self._refuse(context, error, Event.EVALUATION_REFUSED, caller, counted=False)
 
     async def _evaluate(self, request: hub_service_pb2.EvaluateRequest) -> hub_service_pb2.EvaluateResponse:
         half = self._hub.half_key(self._hub.roster().epoch)
@@ -234,7 +234,7 @@ class HubService(HubServiceServicer):
 
     async def malformed(self, caller: str, method: str) -> None:
         """Bytes that are no message were refused."""
-        await self._hub.database.run(lambda c: add_audit(c, now_ms(), Event.CALL_MALFORMED, caller, method))
+        await self._note(Event.CALL_MALFORMED, caller, method)
 
     async def _member(self, context: Context) -> str:
         """The active member whose certificate the caller shows; the call ends otherwise."""
@@ -244,7 +244,7 @@ class HubService(HubServiceServicer):
             self._hub.roster().active_member(caller)
         except (PkiError, RosterError) as error:
             reason = error.reason if isinstance(error, RosterError) else "not-a-member"
-            await self._hub.database.run(lambda c: add_audit(c, now_ms(), Event.CALLER_REFUSED, caller, reason))
+            await self._note(Event.CALLER_REFUSED, caller, reason)
             await abort(context, Refused(reason, str(error)))
         except Refused as error:
             await abort(context, error)
@@ -261,12 +261,22 @@ class HubService(HubServiceServicer):
             await abort(context, error)
         return caller
 
-    async def _refuse(self, context: Context, error: Exception, event: Event, caller: str) -> NoReturn:
+    async def _note(self, event: Event, caller: str, detail: str) -> None:
+        """Audit what counts against a member's day only where it leaves an entry."""
+        if self._hub.day_limits.notes(caller, now_ms()):
+            await self._hub.database.run(lambda c: add_audit(c, now_ms(), event, caller, detail))
+
+    async def _refuse(
+        self, context: Context, error: Exception, event: Event, caller: str, *, counted: bool = True
+    ) -> NoReturn:
         if isinstance(error, OprfError):
             error = Refused("malformed", str(error))
         if isinstance(error, Refused):
             reason = error.reason
-            await self._hub.database.run(lambda c: add_audit(c, now_ms(), event, caller, reason))
+            if counted:
+                await self._hub.database.run(lambda c: add_audit(c, now_ms(), event, caller, reason))
+            else:
+                await self._note(event, caller, reason)
         await abort(context, error)
 
 

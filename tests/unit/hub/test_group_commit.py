@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from waypost.hub import group_commit
 from waypost.hub.database import Database, open_engine
-from waypost.hub.errors import Refused
+from waypost.hub.errors import Refused, StoreClosed
 from waypost.hub.limits import GROUP_WORKS_MAX
 
 INSERT = text("INSERT INTO meta (name, value) VALUES (:name, :value)")
@@ -222,3 +222,13 @@ def test_kill_9_loses_nothing_that_was_acknowledged_to_any_of_those_who_shared_a
     assert process.wait(20) == -signal.SIGKILL
     assert len({name.split("-")[0] for name in acknowledged}) == 8
     assert acknowledged <= held(path)
+
+
+async def test_rule_5_works_that_come_after_the_end_are_refused_at_once_and_none_waits_for_ever(engine: Engine) -> None:
+    database = Database(engine)
+    await database.run(partial(put, name="before"))
+    database.close()
+    for _ in range(2):
+        with pytest.raises(StoreClosed):
+            async with asyncio.timeout(20):
+                await database.run(partial(put, name="after"))
