@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=default_command("files"),
-    help="The agency's files into the node's store: `import FILE...` is `import files FILE...`.",
+    help="The agency's files into the node's store: `import FILE...` is `import files FILE...`, whose options "
+    "(--profile, --dry-run, --complete and others) `import files --help` lists.",
     no_args_is_help=True,
 )
 

@@ -35,6 +35,7 @@ SPREADSHEET_ERROR: Final = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|N
 _SORTS: Final = {
     "whole number": re.compile(r"-?[0-9]+"),
     "decimal number": re.compile(r"-?[0-9]*[.,][0-9]+"),
+    "social security number": re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}"),
     "date": re.compile(r"[0-9]{1,4}[-/.][0-9A-Za-z]{1,9}[-/.][0-9]{1,4}(?:[ T][0-9:. APMapm]+)?"),
     "amount": re.compile(r"[($-]*[0-9,]+(?:\.[0-9]+)?\)?"),
     "shortened number": SHORTENED,

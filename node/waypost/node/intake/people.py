@@ -3,7 +3,7 @@
 1. The legal name has a family and a given name. Other names are written "FAMILY, GIVEN [MIDDLE]", separated by ";".
 2. A date of birth is whole, or a year, or a year and a month, or empty (public lists have no more); it makes the person
    between 16 and 110 years old.
-3. A social security number has nine digits, written together or 123-45-6789; or the last four alone. A placeholder
+3. A social security number has nine digits, written together or AAA-GG-SSSS; or the last four alone. A placeholder
    (all digits alike, or 123456789) would make strangers one person.
 4. A certification number stands with its state, a postal code.
 5. An officer id is the national one, or written ISSUER:NUMBER.
@@ -102,7 +102,7 @@ def _ssn(cells: Cells) -> tuple[str, str]:
         return "", ""
     written = _SSN.fullmatch(text)
     if written is None:
-        cells.refuse("ssn", "has not nine digits (123-45-6789 or 123456789), nor the last four alone")
+        cells.refuse("ssn", "has not nine digits (AAA-GG-SSSS or AAAGGSSSS), nor the last four alone")
         return "", ""
     area, group, serial, last4 = written.groups()
     if last4 is not None:
