@@ -45,7 +45,7 @@ def test_a_file_number_is_a_reference(reference: str) -> None:
 
 
 def test_a_class_is_checked_under_one_reference_even_if_somebody_in_it_bears_that_name() -> None:
-    assert Why("hiring", "Thornbury class", "BG-7").inquiry(APPLICANT, "digest", 1).row == 1
+    assert Why("hiring", "Thornbury class", "BG-7", shared=True).inquiry(APPLICANT, "digest", 1).row == 1
 
 
 @pytest.mark.parametrize("lacking", ["", "  "])

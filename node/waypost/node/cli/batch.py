@@ -3,6 +3,9 @@
 Every row becomes a check of its own, named by the file's digest and the row. Running the same file again under the same
 authorization goes on where it stopped: a row that was asked within RESUME_MS is not asked again. After that, or under
 another authorization, it is a new screening.
+
+Each applicant signs for himself: what a row says in the column `authorization` stands in the place of what the command
+says for all. A column that nobody reads is told, for a check without what it holds may find less.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import csv
 import hashlib
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from waypost.node import asking
-from waypost.node.applicants import inquiry_from_json
+from waypost.node.applicants import Inquiry, inquiry_from_json
 from waypost.node.cli.check import load
 from waypost.node.errors import CheckError
 from waypost.node.intake.cells import Cells
@@ -42,21 +47,60 @@ STALL_S: Final = 120.0
 RESUME_MS: Final = 2 * 86_400_000
 """Milliseconds within which the same file again goes on with its checks, rather than asking anew."""
 
+_OWN: Final = "authorization"
 _REQUIRED: Final = ("family_name", "given_name")
 _OPTIONAL: Final = (
     *("middle_name", "suffix", "other_names", "date_of_birth", "ssn"),
-    *("cert_state", "cert_number", "officer_id"),
+    *("cert_state", "cert_number", "officer_id", _OWN),
 )
+_NOT_READ: Final = ("officer_key",)
+"""An agency's own files of officers have it; nobody is found by it."""
 _POLL_S: Final = 0.2
 
 
-def run_batch(store: Store, path: Path, why: Why, *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """One row: who it is, and what it says about his authorization, if anything."""
+
+    person: Person
+    authorization: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """What the command says for all rows; a row's own authorization goes first."""
+
+    purpose: str
+    authorization: str
+    by: str
+
+    def by_row(self, applicants: Mapping[int, Applicant]) -> dict[int, Why]:
+        """Why each row is asked; CheckError names the first that cannot be. Nothing is read twice."""
+        from waypost.node.cli.check import Why
+
+        made: dict[str, Why] = {}
+        reasons = {}
+        for row, applicant in applicants.items():
+            own = applicant.authorization
+            try:
+                if own not in made:
+                    made[own] = Why(self.purpose, own or self.authorization, self.by, shared=not own)
+            except CheckError as error:
+                where = f"row {row}: {error}" if own or not self.authorization else str(error)
+                raise CheckError(where, hint=error.hint) from None
+            reasons[row] = made[own]
+        return reasons
+
+
+def run_batch(store: Store, path: Path, said: Reasons, *, as_json: bool) -> None:
     """Ask every row of a file, wait for the answers, and print one line per applicant."""
     digest, rows = read_applicants(path)
-    earlier = asked_before(store, digest, why, time.time_ns() // 1_000_000)
+    reasons = said.by_row(rows)
+    inquiries = {row: inquiry_of(reasons[row], applicant, digest, row) for row, applicant in rows.items()}
+    earlier = asked_before(store, digest, reasons, time.time_ns() // 1_000_000)
     if earlier:
         Console(stderr=True).print(f"{len(earlier)} of {len(rows)} applicants were asked before: the rest now.")
-    done = _queue(store, rows, earlier, digest, why)
+    done = _queue(store, inquiries, earlier)
     results = _wait(store, done, quiet=as_json)
     if as_json:
         for row in sorted(results):
@@ -68,8 +112,16 @@ def run_batch(store: Store, path: Path, why: Why, *, as_json: bool) -> None:
     Console().print(table)
 
 
-def read_applicants(path: Path) -> tuple[str, dict[int, Person]]:
-    """A file's digest, and its persons by row; CheckError names the first row that cannot be read."""
+def inquiry_of(why: Why, applicant: Applicant, digest: str, row: int) -> Inquiry:
+    """The inquiry of a row; CheckError when its own reference names the applicant."""
+    try:
+        return why.inquiry(applicant.person, digest, row)
+    except CheckError as error:
+        raise CheckError(f"row {row}: {error}", hint=error.hint) from None
+
+
+def read_applicants(path: Path) -> tuple[str, dict[int, Applicant]]:
+    """A file's digest, and its applicants by row; CheckError names the first row that cannot be read."""
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
@@ -82,6 +134,7 @@ def read_applicants(path: Path) -> tuple[str, dict[int, Person]]:
     header = [column.strip() for column in header]
     if not set(_REQUIRED) <= set(header):
         raise CheckError(f"{path} lacks a column of {', '.join(_REQUIRED)}", hint="columns are those of officers files")
+    _look_over(path, header)
     absent = [column for column in _OPTIONAL if column not in header]
     people, today = {}, datetime.now(UTC).date()
     for number, row in enumerate(lines, start=1):
@@ -94,34 +147,48 @@ def read_applicants(path: Path) -> tuple[str, dict[int, Person]]:
         if person is None:
             problem = cells.problems[0]
             raise CheckError(f"{path}, row {number}: {problem}", hint="correct the row; nothing was asked yet")
-        people[number] = person
+        people[number] = Applicant(person, cells.text(_OWN))
     if not 0 < len(people) <= ROWS_MAX:
         raise CheckError(f"{path} holds no applicant, or more than {ROWS_MAX}", hint="split the file")
     return hashlib.sha256(data).hexdigest()[:32], people
 
 
-def asked_before(store: Store, digest: str, why: Why, now_ms: int) -> dict[int, bytes]:
+def _look_over(path: Path, header: list[str]) -> None:
+    """CheckError when a column is there twice; those that nobody reads are told, and passed over."""
+    twice = [column for column in header if header.count(column) > 1]
+    if twice:
+        raise CheckError(f"{path} has the column {twice[0] or '(without a name)'} twice", hint="take one of them out")
+    known = (*_REQUIRED, *_OPTIONAL)
+    strange = [column or "(without a name)" for column in header if column not in {*known, *_NOT_READ}]
+    if strange:
+        console = Console(stderr=True, soft_wrap=True, markup=False)
+        console.print(f"not read, for no column is called so: {', '.join(strange)}. Those that are: {', '.join(known)}")
+
+
+def asked_before(store: Store, digest: str, reasons: Mapping[int, Why], now_ms: int) -> dict[int, bytes]:
     """The checks of this file that are to be gone on with, by row."""
     known: dict[int, bytes] = {}
     for check in store.checks.newest(10 * ROWS_MAX):
         if check.created_at_ms < now_ms - RESUME_MS:
             break
         inquiry = inquiry_from_json(check.request_json)
-        asked = (inquiry.batch, inquiry.purpose, inquiry.authorization_digest, inquiry.authorization_reference)
-        same = asked == (digest, why.purpose, why.digest, why.reference)
-        if same and check.state != asking.FAILED:
+        why = reasons.get(inquiry.row)
+        if why is None or inquiry.batch != digest or check.state == asking.FAILED:
+            continue
+        asked = (inquiry.purpose, inquiry.authorization_digest, inquiry.authorization_reference)
+        if asked == (why.purpose, why.digest, why.reference):
             known[inquiry.row] = check.id
     return known
 
 
-def _queue(store: Store, people: dict[int, Person], known: dict[int, bytes], digest: str, why: Why) -> dict[int, bytes]:
+def _queue(store: Store, inquiries: Mapping[int, Inquiry], known: dict[int, bytes]) -> dict[int, bytes]:
     """Queue what was not asked yet; the check's id of every row."""
     known = dict(known)
     now_ms = time.time_ns() // 1_000_000
     with store.writing():
-        for row, person in people.items():
+        for row, inquiry in inquiries.items():
             if row not in known:
-                check = asking.new_check(why.inquiry(person, digest, row), now_ms + row)
+                check = asking.new_check(inquiry, now_ms + row)
                 store.checks.add(check)
                 known[row] = check.id
     return known

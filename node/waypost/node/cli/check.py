@@ -57,7 +57,10 @@ def check(
         str, typer.Option(help="What the person signed, for hiring and self: a file, or your reference to it.")
     ] = "",
     wait: Annotated[str, typer.Option(help="How long to wait for answers: 60s, 5m.")] = "60s",
-    batch: Annotated[Path | None, typer.Option(help="A CSV of applicants to check instead.")] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(help="A CSV of applicants to check instead; its column authorization goes before the option."),
+    ] = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,23 +73,23 @@ def check(
     if missing or home is None:
         raise typer.BadParameter(f"a check needs {' and '.join(missing)}")
     wait_s = _seconds(wait)
-    why = Why(purpose, authorization, by)
+    why = Why(purpose, authorization, by) if batch is None else None
     keys = settings.open_keys(home, passphrase_file)
     with settings.open_store(home, keys) as store:
         require_daemon(home)
         if batch is not None:
-            from waypost.node.cli.batch import run_batch
+            from waypost.node.cli.batch import Reasons, run_batch
 
-            run_batch(store, batch, why, as_json=as_json)
-            return
-        ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
-        person = person_of(
-            names_of(family, given, middle, suffix, other_name or []),
-            dob,
-            ssn,
-            numbers_of(cert or [], officer_id or []),
-        )
-        _one(store, why.inquiry(person), wait_s, as_json=as_json)
+            run_batch(store, batch, Reasons(purpose, authorization, by), as_json=as_json)
+        elif why is not None:
+            ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
+            person = person_of(
+                names_of(family, given, middle, suffix, other_name or []),
+                dob,
+                ssn,
+                numbers_of(cert or [], officer_id or []),
+            )
+            _one(store, why.inquiry(person), wait_s, as_json=as_json)
 
 
 @app.command()
@@ -140,23 +143,23 @@ def letter(
 
 
 class Why:
-    """What every check of this command is logged with."""
+    """What a check is logged with; `shared` when its authorization is that of many, whose names it may hold."""
 
-    def __init__(self, purpose: str, authorization: str, by: str) -> None:
+    def __init__(self, purpose: str, authorization: str, by: str, *, shared: bool = False) -> None:
         from waypost.node.applicants import PURPOSES
         from waypost.node.errors import CheckError
 
         if purpose not in PURPOSES:
             raise CheckError(f"{purpose!r} is no purpose", hint="one of: " + ", ".join(PURPOSES))
         self.reference, self.digest = authorization_of(authorization, purpose)
-        self.purpose, self.staff = purpose, staff_of(by)
+        self.purpose, self.staff, self._shared = purpose, staff_of(by), shared
 
     def inquiry(self, person: Person, batch: str = "", row: int = 0) -> Inquiry:
         """An inquiry about one person."""
         from waypost.node.applicants import Inquiry, names_person
         from waypost.node.errors import CheckError
 
-        if not batch and names_person(self.reference, person):
+        if not self._shared and names_person(self.reference, person):
             raise CheckError(
                 "the reference to the authorization names the applicant, and the hub reads it",
                 hint="use a file number, or name the authorization's file: only its digest leaves the node",

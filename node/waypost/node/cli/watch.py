@@ -58,18 +58,22 @@ def add(
 ) -> None:
     """Watch a person, or a whole department. A check runs by itself when another member registers something new."""
     from waypost.node import settings, watching
-    from waypost.node.cli.batch import read_applicants
+    from waypost.node.cli.batch import Reasons, inquiry_of, read_applicants
     from waypost.node.cli.check import Why
     from waypost.node.federation import read_federation
 
-    why, now_ms = Why(purpose, authorization, by), time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // 1_000_000
     if batch is not None:
-        digest, people = read_applicants(batch)
+        digest, rows = read_applicants(batch)
+        reasons = Reasons(purpose, authorization, by).by_row(rows)
         watches = [
-            watching.new_watch(why.inquiry(person, digest, row), f"{label or batch.stem} {row}", days, now_ms)
-            for row, person in people.items()
+            watching.new_watch(
+                inquiry_of(reasons[row], each, digest, row), f"{label or batch.stem} {row}", days, now_ms
+            )
+            for row, each in rows.items()
         ]
     else:
+        why = Why(purpose, authorization, by)
         ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
         names = names_of(family, given, middle, suffix, other_name or [])
         person = person_of(names, dob, ssn, numbers_of(cert or [], officer_id or []))
