@@ -25,7 +25,7 @@ from waypost.crypto.serving import renewing_server_credentials, server_options, 
 from waypost.crypto.split_oprf import HalfKey
 from waypost.hub import checks, index, mailbox, reconciliations, routing, standings, watches
 from waypost.hub.checkpoints import Checkpoints
-from waypost.hub.database import Database, forget_seen, get_meta, open_engine, put_meta
+from waypost.hub.database import Database, empty_log, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
 from waypost.hub.errors import Refused, SettingsError, TrusteeUnavailable
 from waypost.hub.limits import (
@@ -269,3 +269,5 @@ async def _tidy(hub: Hub, moment_ms: int) -> None:
         await hub.database.run(lambda c: watches.drop_expired(c, roster.epoch, moment_ms))
     while roster is not None and await hub.database.run(lambda c: index.drop_past_epochs(c, roster.epoch)):
         pass
+    # Who matched a check is deleted by now, and shall not go on standing in the database's log.
+    await asyncio.get_running_loop().run_in_executor(hub.callers, empty_log, hub.database.engine)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
@@ -19,7 +19,7 @@ from waypost.hub import schema
 from waypost.hub.audit import Event
 from waypost.hub.errors import SettingsError
 from waypost.hub.group_commit import GroupCommit
-from waypost.hub.limits import BUSY_TIMEOUT_S, SQLITE_CACHE_KIB, SQLITE_LOG_PAGES
+from waypost.hub.limits import BUSY_TIMEOUT_S, LOG_EMPTYING_WAIT_S, SQLITE_CACHE_KIB, SQLITE_LOG_PAGES
 from waypost.hub.migrations import SCHEMA_VERSION, upgrade
 from waypost.hub.statements import Prepared
 
@@ -69,6 +69,21 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     only_reads = connection.get_execution_options().get(_ONLY_READS, False)
     connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def empty_log(engine: Engine) -> bool:
+    """Fold SQLite's write-ahead log into the file, and empty it: until then it keeps what was deleted since.
+
+    False while others are at work for longer than LOG_EMPTYING_WAIT_S. On other databases there is nothing to do.
+    """
+    if engine.dialect.name != "sqlite" or engine.url.database is None:
+        return True
+    try:
+        with closing(sqlite3.connect(engine.url.database, timeout=LOG_EMPTYING_WAIT_S)) as connection:
+            busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return not busy
+    except sqlite3.OperationalError:
+        return False
 
 
 @contextmanager

@@ -150,6 +150,9 @@ SQLITE_CACHE_KIB: Final = 64 * 1024
 SQLITE_LOG_PAGES: Final = 4000
 """Pages in SQLite's write-ahead log before they go to the file: 16 MB, so that a page of many checks goes once."""
 
+LOG_EMPTYING_WAIT_S: Final = 0.25
+"""Longest wait for readers when that log is emptied, in which nobody can write: it is tried again soon after."""
+
 LOOKUP_CHUNK: Final = 500
 """Tokens in one IN clause: below SQLite's oldest limit on variables (999)."""
 
