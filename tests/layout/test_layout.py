@@ -27,6 +27,7 @@ def test_a_program_that_was_installed_without_its_extra_says_so_in_one_line(part
     if part == "hub":
         assert done.returncode == 1
         assert done.stderr.startswith(
-            "error: the hub needs sqlalchemy, which is not installed\nhint: install with: pip"
+            "error: the hub needs sqlalchemy, which is not installed\n"
+            "hint: in a clone of the repository: pip install '.[hub]'"
         )
     assert "Traceback" not in done.stderr

@@ -10,9 +10,7 @@ def main() -> None:
     try:
         from waypost.trustee.cli import main as run
     except ModuleNotFoundError as error:
-        shell.fail(
-            f"the trustee needs {error.name}, which is not installed", "install with: pip install 'waypost[hub]'"
-        )
+        shell.fail(f"the trustee needs {error.name}, which is not installed", shell.INSTALL_HUB_HINT)
     run()
 
 

@@ -34,7 +34,7 @@ class Event(StrEnum):
 
 
 MEANING: dict[Event, str] = {
-    Event.HUB_ACCEPTED: "The operator accepted a hub's keys; subject: the key's fingerprint.",
+    Event.HUB_ACCEPTED: "The operator accepted a hub's keys; subject: the fingerprint of its public file.",
     Event.ADMITTED: "The operator admitted an ORI for one enrolment; subject: the ORI.",
     Event.ADMISSION_WITHDRAWN: "The operator withdrew an admission; subject: the ORI.",
     Event.ROSTER_COSIGNED: "A roster was signed; subject: its version; detail: ORIs whose key is new.",

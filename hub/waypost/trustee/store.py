@@ -152,7 +152,7 @@ class Store:
         self._db.conn.executemany("INSERT OR REPLACE INTO admissions VALUES (?, ?)", [(ori, now_ms) for ori in oris])
 
     def withdraw(self, oris: Iterable[str]) -> None:
-        """Take admissions back, or use them up."""
+        """Take admissions back, or use them up; one that is not open stays so."""
         self._db.conn.executemany("DELETE FROM admissions WHERE ori = ?", [(ori,) for ori in oris])
 
     def budget(self, ori: str, purpose: int) -> int | None:

@@ -36,6 +36,8 @@ NewPassphraseOption = Annotated[
 RootKeyOption = Annotated[
     str, typer.Option(metavar="HEX", help="A root key, 64 hexadecimal digits, if not the one that --home knows.")
 ]
+INSTALL_HUB_HINT = "in a clone of the repository: pip install '.[hub]'"
+"""What to do where the hub's and trustee's packages are missing."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts for machines.")]
 
 

@@ -19,6 +19,7 @@ from waypost.hub import index, schema, settings
 from waypost.hub.database import get_meta, open_engine
 from waypost.hub.errors import SettingsError
 from waypost.hub.limits import AUDIT_ENTRIES_SHOWN
+from waypost.protocol.public_files import fingerprint, fingerprint_line
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption, ask_new_passphrase, ask_passphrase
 
 DEFAULT_HOME = Path("waypost-hub")
@@ -55,6 +56,9 @@ def init(
     settings.read_trustee(trustee)
     settings.found(place, find_passphrase(passphrase_file, ask_new_passphrase), wanted, trustee)
     typer.echo(f"The hub's home is {home}. Back it up, and keep its passphrase apart from it.")
+    typer.echo(fingerprint_line(place.public, "this hub"))
+    typer.echo("It accepts one trustee. Compare by telephone with what its operator sees in `waypost-trustee status`:")
+    typer.echo(fingerprint_line(place.trustee, "the trustee"))
     typer.echo(f"Give {place.public} to the trustee's operator, then: waypost-hub serve --home {home}")
 
 
@@ -82,6 +86,8 @@ def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None
     with engine.begin() as connection:
         epoch = int(get_meta(connection, "epoch") or "1")
         facts = {
+            "fingerprint": fingerprint(place.public),
+            "trustee_fingerprint": fingerprint(place.trustee),
             "links": get_meta(connection, "link_address") or "not served yet",
             "enrolment": get_meta(connection, "enrol_address") or "not served yet",
             "roster_version": connection.scalar(select(func.max(schema.rosters.c.version))) or 0,
@@ -95,7 +101,11 @@ def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    typer.echo(fingerprint_line(place.public, "this hub"))
+    typer.echo(fingerprint_line(place.trustee, "the trustee"))
     for name, value in facts.items():
+        if name.endswith("fingerprint"):
+            continue
         typer.echo(f"{name.replace('_', ' '):<16} {value}")
 
 

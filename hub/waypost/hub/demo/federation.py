@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from waypost.hub.demo.errors import DemoError
 from waypost.hub.demo.members import DemoMember
+from waypost.protocol.shell import INSTALL_HUB_HINT
 
 START_TIMEOUT_S: Final = 60.0
 """A process that has not said it is ready by then will not be: cold starts take about two seconds."""
@@ -53,7 +54,7 @@ def program(name: str) -> str:
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise DemoError(f"the command {name} is not installed", hint="install with: pip install 'waypost[hub]'")
+        raise DemoError(f"the command {name} is not installed", hint=INSTALL_HUB_HINT)
     return found
 
 

@@ -33,15 +33,29 @@ def admit(
 ) -> None:
     """Admit agencies: each may enrol one key. Check that each is what it says before you do."""
     wanted = _collect(oris, file)
-    _record(home, wanted, Event.ADMITTED)
+    store, now_ms = Store(settings.Home(home).database), time.time_ns() // 1_000_000
+    with store.transaction():
+        store.admit(wanted, now_ms)
+        _note(store, wanted, Event.ADMITTED, now_ms)
     typer.echo(f"Admitted {len(wanted)} for one enrolment each.")
 
 
 def withdraw(oris: _OrisArgument = None, home: HomeOption = _DEFAULT_HOME) -> None:
     """Take back admissions that were not used yet."""
-    wanted = _collect(oris, None)
-    _record(home, wanted, Event.ADMISSION_WITHDRAWN)
-    typer.echo(f"Withdrew {len(wanted)}.")
+    wanted = list(dict.fromkeys(_collect(oris, None)))
+    store, now_ms = Store(settings.Home(home).database), time.time_ns() // 1_000_000
+    with store.transaction():
+        admitted_now = store.admitted()
+        held = [ori for ori in wanted if ori in admitted_now]
+        store.withdraw(held)
+        _note(store, held, Event.ADMISSION_WITHDRAWN, now_ms)
+    if held:
+        typer.echo(f"Withdrew {len(held)}: {' '.join(held)}")
+    if missing := [ori for ori in wanted if ori not in admitted_now]:
+        raise SettingsError(
+            f"no admission was open for {' '.join(missing)}",
+            hint="waypost-trustee admitted lists the open ones; who has joined already is suspended by the hub",
+        )
 
 
 def admitted(home: HomeOption = _DEFAULT_HOME) -> None:
@@ -69,13 +83,6 @@ def _collect(oris: list[str] | None, file: Path | None) -> list[str]:
     return wanted
 
 
-def _record(home: Path, oris: list[str], event: Event) -> None:
-    store = Store(settings.Home(home).database)
-    now_ms = time.time_ns() // 1_000_000
-    with store.transaction():
-        if event is Event.ADMITTED:
-            store.admit(oris, now_ms)
-        else:
-            store.withdraw(oris)
-        for ori in oris:
-            store.audit(now_ms, event, ori)
+def _note(store: Store, oris: list[str], event: Event, now_ms: int) -> None:
+    for ori in oris:
+        store.audit(now_ms, event, ori)

@@ -15,6 +15,7 @@ import typer
 
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
+from waypost.protocol.public_files import fingerprint, fingerprint_line
 from waypost.protocol.roster import parse_roster
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption, ask_new_passphrase, ask_passphrase
 from waypost.trustee import settings
@@ -41,6 +42,7 @@ def init(
     place = settings.Home(home)
     settings.found(place, find_passphrase(passphrase_file, ask_new_passphrase), listen)
     typer.echo(f"The trustee's home is {home}. Back it up, and keep its passphrase apart from it.")
+    typer.echo(fingerprint_line(place.public, "this trustee"))
     typer.echo(f"Give {place.public} to the hub's operator, then: waypost-trustee accept HUB_JSON --home {home}")
 
 
@@ -59,9 +61,9 @@ def accept(
     if not place.hub.exists():
         shutil.copyfile(hub_json, place.hub)
     store = Store(place.database)
-    fingerprint = identity.signing_key.hex()[:16]
-    store.audit(time.time_ns() // 1_000_000, Event.HUB_ACCEPTED, fingerprint)
-    typer.echo(f"Accepted the hub whose key begins with {fingerprint}. Compare that with its operator by telephone.")
+    store.audit(time.time_ns() // 1_000_000, Event.HUB_ACCEPTED, fingerprint(place.hub))
+    typer.echo("Accepted the hub. Compare by telephone with what its operator sees in `waypost-hub status`:")
+    typer.echo(fingerprint_line(place.hub, "the hub"))
 
 
 def serve(home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None) -> None:
@@ -98,7 +100,9 @@ def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None
     roster = None if held is None else parse_roster(held.payload)
     facts = {
         "listen": settings.listen_address(place),
+        "fingerprint": fingerprint(place.public),
         "hub_accepted": place.hub.exists(),
+        "hub_fingerprint": fingerprint(place.hub) if place.hub.exists() else "",
         "roster_version": roster.version if roster else 0,
         "members": len(roster.members) if roster else 0,
         "index_epoch": roster.epoch if roster else 0,
@@ -107,5 +111,10 @@ def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    typer.echo(fingerprint_line(place.public, "this trustee"))
+    if place.hub.exists():
+        typer.echo(fingerprint_line(place.hub, "the hub"))
     for name, value in facts.items():
+        if name.endswith("fingerprint"):
+            continue
         typer.echo(f"{name.replace('_', ' '):<16} {' '.join(value) if isinstance(value, list) else value}")
