@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from waypost.node.errors import RecordError
-from waypost.node.limits import KEY_CHARS_MAX, NAME_CHARS_MAX
+from waypost.node.limits import AGE_YEARS_MAX, AGE_YEARS_MIN, KEY_CHARS_MAX, NAME_CHARS_MAX
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _LEAP_YEAR = 2000
@@ -91,6 +91,14 @@ class PartialDate:
     def full(self) -> bool:
         """Whether year, month and day are known."""
         return None not in {self.year, self.month, self.day}
+
+
+def require_age(born: PartialDate, today: date) -> None:
+    """RecordError when a year of birth makes the person younger or older than any officer, or lies in the future."""
+    if born.year is not None and not AGE_YEARS_MIN <= today.year - born.year <= AGE_YEARS_MAX:
+        raise RecordError(
+            "date_of_birth", f"makes the person younger than {AGE_YEARS_MIN} or older than {AGE_YEARS_MAX}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from waypost.node.cli.check import Why
 from waypost.node.errors import CheckError
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 
+TODAY = date(2026, 11, 26)
 APPLICANT = Person(
     (PersonName("O'Thornbury-Reyes", "Isolde"), PersonName("Núñez", "Isolde", kind="former")),
     PartialDate.parse("1988-03-14"),
@@ -75,7 +77,7 @@ def test_a_detail_that_is_none_is_named_with_its_field(
     family: str, other: list[str], cert: list[str], told: str
 ) -> None:
     with pytest.raises(CheckError, match=told):
-        person_of(names_of(family, "Isolde", "", "", other), "", "", numbers_of(cert, []))
+        person_of(names_of(family, "Isolde", "", "", other), "", "", numbers_of(cert, []), today=TODAY)
 
 
 def test_a_batch_file_with_an_open_quotation_mark_is_refused_in_words(tmp_path: Path) -> None:
@@ -89,4 +91,53 @@ def test_an_empty_batch_file_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "class.csv"
     path.write_bytes(b"")
     with pytest.raises(CheckError, match="lacks a column"):
+        read_applicants(path)
+
+
+def _asked(names: tuple[PersonName, ...], born: str, numbers: tuple[Identifier, ...] = ()) -> Person:
+    return person_of(names, born, "", numbers, today=TODAY)
+
+
+KATE = (PersonName("Delacroix", "Kate"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "born", "told"),
+    [
+        (PersonName("Delacroix", "Kate"), "", "names alone cannot be looked up; give --dob, --cert or --ssn-prompt"),
+        (PersonName("Delacroix", "Kate", "M"), "", "names alone cannot be looked up"),
+        (PersonName("\u674e", "Wei"), "1988-03-14", "names alone cannot be looked up"),
+        (PersonName("Smith", "John"), "1988", "too many people bear that name"),
+        (PersonName("Smith", "John", "Michael"), "", "too many people bear that name"),
+    ],
+    ids=["names", "names-and-initial", "no-latin-letter", "common-name-and-year", "common-three-names"],
+)
+def test_who_could_not_be_found_anywhere_is_not_asked_about(name: PersonName, born: str, told: str) -> None:
+    with pytest.raises(CheckError, match=told):
+        _asked((name,), born)
+
+
+def test_a_year_of_birth_or_a_number_beside_the_name_is_enough() -> None:
+    assert _asked(KATE, "1988").date_of_birth.year == 1988
+    assert _asked(KATE, "", numbers_of(["NV:P40718"], [])).identifiers
+    assert _asked((PersonName("Smith", "John"),), "1988-03-14").date_of_birth.full
+
+
+def test_a_row_of_names_alone_refuses_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "class.csv"
+    path.write_text(
+        "family_name,given_name,date_of_birth\nLarkin,Dennis,1979-02-28\nDelacroix,Kate,\n", encoding="utf-8"
+    )
+    with pytest.raises(CheckError, match="row 2: names alone cannot be looked up") as refused:
+        read_applicants(path)
+    assert "nothing was asked yet" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("born", ["2088-03-14", "2026-11-27", "2013-01-01", "2088", "1888-03-14"])
+def test_a_date_of_birth_that_no_applicant_can_have_is_refused(born: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match="date of birth makes the person younger than 16 or older than 110"):
+        _asked(KATE, born)
+    path = tmp_path / "class.csv"
+    path.write_text(f"family_name,given_name,date_of_birth\nDelacroix,Kate,{born}\n", encoding="utf-8")
+    with pytest.raises(CheckError, match="row 1: date_of_birth makes the person younger"):
         read_applicants(path)

@@ -71,7 +71,11 @@ def test_each_row_is_asked_under_its_own_authorization_and_the_others_under_that
     tmp_path: Path, store: Store
 ) -> None:
     path = file_of(
-        tmp_path, "family_name,given_name,authorization", "Larkin,Dennis,HP-17", "Bader,Ruth,", "Ott,Jo,HP-18"
+        tmp_path,
+        "family_name,given_name,date_of_birth,authorization",
+        "Larkin,Dennis,1979-02-28,HP-17",
+        "Bader,Ruth,1980-01-02,",
+        "Ott,Jo,1981-03-04,HP-18",
     )
     digest, rows = read_applicants(path)
     reasons = Reasons("hiring", "CLASS-2026", "BG-7").by_row(rows)
@@ -83,13 +87,22 @@ def test_each_row_is_asked_under_its_own_authorization_and_the_others_under_that
 
 
 def test_a_row_without_any_authorization_is_named(tmp_path: Path) -> None:
-    _, rows = read_applicants(file_of(tmp_path, "family_name,given_name,authorization", "Larkin,Dennis,A-1", "Ott,Jo,"))
+    _, rows = read_applicants(
+        file_of(
+            tmp_path,
+            "family_name,given_name,date_of_birth,authorization",
+            "Larkin,Dennis,1979-02-28,A-1",
+            "Ott,Jo,1981-03-04,",
+        )
+    )
     with pytest.raises(CheckError, match="row 2: a hiring check needs"):
         Reasons("hiring", "", "BG-7").by_row(rows)
 
 
 def test_attack_a_rows_reference_that_names_the_applicant_does_not_reach_the_hub(tmp_path: Path) -> None:
-    digest, rows = read_applicants(file_of(tmp_path, "family_name,given_name,authorization", "Larkin,Dennis,larkin-7"))
+    digest, rows = read_applicants(
+        file_of(tmp_path, "family_name,given_name,date_of_birth,authorization", "Larkin,Dennis,1979-02-28,larkin-7")
+    )
     why = Reasons("hiring", "", "BG-7").by_row(rows)[1]
     with pytest.raises(CheckError, match="row 1: the reference to the authorization names the applicant"):
         inquiry_of(why, rows[1], digest, 1)
@@ -99,7 +112,11 @@ def test_attack_a_rows_reference_that_names_the_applicant_does_not_reach_the_hub
 def test_a_column_that_nobody_reads_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str, told: str
 ) -> None:
-    read_applicants(file_of(tmp_path, f"officer_key,family_name,given_name,{header}", "17,Larkin,Dennis,18"))
+    read_applicants(
+        file_of(
+            tmp_path, f"officer_key,family_name,given_name,date_of_birth,{header}", "17,Larkin,Dennis,1979-02-28,18"
+        )
+    )
     said = capsys.readouterr()
     assert told in said.err.split("Those that are")[0]
     assert "officer_key" not in said.err

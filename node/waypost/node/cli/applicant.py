@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,15 +108,21 @@ def numbers_of(certs: list[str], officer_ids: list[str]) -> tuple[Identifier, ..
     return tuple(numbers)
 
 
-def person_of(names: tuple[PersonName, ...], dob: str, ssn: str, numbers: tuple[Identifier, ...]) -> Person:
-    """The applicant; CheckError says which detail is wrong."""
-    from waypost.node.persons import PartialDate, Person
+def person_of(
+    names: tuple[PersonName, ...], dob: str, ssn: str, numbers: tuple[Identifier, ...], *, today: date
+) -> Person:
+    """The applicant; CheckError says which detail is wrong, or that there are too few to look anybody up."""
+    from waypost.node.persons import PartialDate, Person, require_age
+    from waypost.node.sufficiency import require_enough
 
     digits = re.sub(r"\D", "", ssn)
     with _detail():
         born = PartialDate.parse(dob)
+        require_age(born, today)
         last4 = digits if len(digits) == 4 else ""  # noqa: PLR2004 - the last four digits alone
-        return Person(names, born, "" if last4 else digits, last4, numbers)
+        person = Person(names, born, "" if last4 else digits, last4, numbers)
+    require_enough(person)
+    return person
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from waypost.node.intake.cells import Cells
 from waypost.node.intake.people import read_person
 from waypost.node.persons import Person
 from waypost.node.results import Result, facts
+from waypost.node.sufficiency import require_enough
 
 if TYPE_CHECKING:
     from waypost.node.cli.check import Why
@@ -147,6 +148,11 @@ def read_applicants(path: Path) -> tuple[str, dict[int, Applicant]]:
         if person is None:
             problem = cells.problems[0]
             raise CheckError(f"{path}, row {number}: {problem}", hint="correct the row; nothing was asked yet")
+        require_enough(
+            person,
+            where=f"{path}, row {number}: ",
+            hint="fill in date_of_birth, cert_state and cert_number, or ssn; nothing was asked yet",
+        )
         people[number] = Applicant(person, cells.text(_OWN))
     if not 0 < len(people) <= ROWS_MAX:
         raise CheckError(f"{path} holds no applicant, or more than {ROWS_MAX}", hint="split the file")

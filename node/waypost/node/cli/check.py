@@ -64,7 +64,10 @@ def check(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check one applicant, or a file of them. Answers that come later are kept: see `checks`."""
+    """Check one applicant, or a file of them. Answers that come later are kept: see `checks`.
+
+    Names alone cannot be looked up: give the date of birth, a number or the SSN as well.
+    """
     from waypost.node import settings
 
     if context.invoked_subcommand is not None:
@@ -88,6 +91,7 @@ def check(
                 dob,
                 ssn,
                 numbers_of(cert or [], officer_id or []),
+                today=datetime.now(UTC).date(),
             )
             _one(store, why.inquiry(person), wait_s, as_json=as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,10 @@ def add(
     ] = None,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Watch a person, or a whole department. A check runs by itself when another member registers something new."""
+    """Watch a person, or a whole department. A check runs by itself when another member registers something new.
+
+    Names alone cannot be looked up: give the date of birth, a number or the SSN as well.
+    """
     from waypost.node import settings, watching
     from waypost.node.cli.batch import Reasons, inquiry_of, read_applicants
     from waypost.node.cli.check import Why
@@ -76,7 +80,7 @@ def add(
         why = Why(purpose, authorization, by)
         ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
         names = names_of(family, given, middle, suffix, other_name or [])
-        person = person_of(names, dob, ssn, numbers_of(cert or [], officer_id or []))
+        person = person_of(names, dob, ssn, numbers_of(cert or [], officer_id or []), today=datetime.now(UTC).date())
         watches = [watching.new_watch(why.inquiry(person), label or "-", days, now_ms)]
     read_federation(home)
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:

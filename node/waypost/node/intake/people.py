@@ -15,9 +15,10 @@ import re
 from datetime import date
 from typing import Final
 
+from waypost.node.errors import RecordError
 from waypost.node.intake.cells import Cells
-from waypost.node.limits import AGE_YEARS_MAX, AGE_YEARS_MIN, NAME_CHARS_MAX, OTHER_NAMES_MAX
-from waypost.node.persons import Identifier, PartialDate, Person, PersonName
+from waypost.node.limits import NAME_CHARS_MAX, OTHER_NAMES_MAX
+from waypost.node.persons import Identifier, PartialDate, Person, PersonName, require_age
 from waypost.node.records import OFFICER_ID_ISSUER
 from waypost.node.states import STATES
 
@@ -85,14 +86,17 @@ def _date_of_birth(cells: Cells) -> PartialDate:
         return PartialDate()
     year, month, day = (int(part) if part else None for part in written.groups())
     try:
-        born = date(year or 0, 1 if month is None else month, 1 if day is None else day)
+        date(year or 0, 1 if month is None else month, 1 if day is None else day)
     except ValueError:
         cells.refuse(column, "is a date that does not exist")
         return PartialDate()
-    if not AGE_YEARS_MIN <= cells.today.year - born.year <= AGE_YEARS_MAX:
-        cells.refuse(column, f"makes the person younger than {AGE_YEARS_MIN} or older than {AGE_YEARS_MAX}")
+    born = PartialDate(year, month, day)
+    try:
+        require_age(born, cells.today)
+    except RecordError as error:
+        cells.refuse(column, str(error))
         return PartialDate()
-    return PartialDate(year, month, day)
+    return born
 
 
 def _ssn(cells: Cells) -> tuple[str, str]:
