@@ -1,6 +1,6 @@
 """What a check has come to: candidates scored against the applicant, who is pending, and how much stood behind it.
 
-*No record found* is never a result by itself: it always comes with the coverage, and with who is pending.
+*No record found* is never a result by itself: it comes with the coverage, and only when nothing is open (clear.py).
 """
 
 from __future__ import annotations

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from google.protobuf.message import Message
 from rich.console import Console
 
+from waypost.crypto.envelope import SigningKey, sign
+from waypost.node import asking
 from waypost.node.applicants import Inquiry
 from waypost.node.cli.show import show
 from waypost.node.persons import PartialDate, Person, PersonName
 from waypost.node.results import facts, result_of
 from waypost.node.store import StoredAnswer, StoredCheck
+from waypost.protocol.names import RECEIPT
 from waypost.v1 import check_pb2, record_pb2
 
 OWNER, OTHER = "NV9900200", "AZ9900300"
 APPLICANT = Person((PersonName("Thornbury", "Isolde"),), PartialDate.parse("1988-03-14"))
 CHECK = StoredCheck(bytes(16), "answered", Inquiry(APPLICANT, "hiring", "HP-1", bytes(32), "BG").to_json(), 1, 1)
 NAME = record_pb2.PersonName(family="Thornbury", given="Isolde", kind="legal")
+HUB = SigningKey.generate()
 UNKNOWN = 99
 """A number that no enum of the protocol names: a later version's, or mischief."""
 
@@ -84,3 +89,46 @@ def test_an_answer_cannot_command_the_terminal_of_its_reader() -> None:
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "gone" in text
+
+
+def _receipt(current: int, members: int, stale: tuple[str, ...] = (), pending: tuple[str, ...] = ()) -> StoredCheck:
+    receipt = check_pb2.Receipt(
+        coverage=check_pb2.Coverage(members=members, current=current, stale_oris=stale),
+        responses=[check_pb2.Response(ori=ori, state=check_pb2.RESPONSE_STATE_PENDING) for ori in pending],
+    )
+    held = sign(RECEIPT, receipt.SerializeToString(), HUB)
+    return replace(CHECK, receipt=held.SerializeToString())
+
+
+def _told(check: StoredCheck, *answers: StoredAnswer, suspended: tuple[str, ...] = ()) -> str:
+    written = io.StringIO()
+    show(result_of(check, answers), {OWNER: "Mesa"}, Console(file=written, width=300), suspended=suspended)
+    return written.getvalue()
+
+
+def test_no_record_found_stands_for_a_clear_alone() -> None:
+    assert _told(_receipt(3, 3)).startswith("No record found among the 3 other members.\nCoverage")
+    referral = _answer(OWNER, check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL))
+    kept = check_pb2.Candidate(declined=[check_pb2.Declined(records=1, policy_ids=["p"])])
+    for told, why in (
+        (_told(_receipt(0, 1, (OWNER,))), "the records of 1 of 1 other member may be missing"),
+        (_told(_receipt(0, 0)), "there is no other member to ask"),
+        (_told(_receipt(2, 2, (), (OWNER,))), "1 member has not answered yet"),
+        (_told(_receipt(2, 2), referral), "1 member may know the person"),
+        (_told(_receipt(2, 2), _answer(OWNER, kept)), "1 member kept something back"),
+    ):
+        assert f"NOT A CLEAR: nothing found so far, but {why}." in told
+        assert "No record found" not in told
+
+
+def test_a_suspended_member_is_called_suspended() -> None:
+    told = _told(_receipt(1, 3, (OWNER, OTHER)), suspended=(OWNER,))
+    assert f"Not current, so records may be missing: {OTHER}." in told
+    assert f"Suspended, so records may be missing: Mesa ({OWNER})." in told
+
+
+def test_a_check_that_waits_says_for_what_and_where_to_look_later() -> None:
+    queued, ready = (_told(replace(CHECK, state=state)) for state in (asking.QUEUED, asking.READY))
+    assert "Hub and trustee make its tokens together" in queued
+    assert "goes to the hub as soon as that can be reached" in ready
+    assert all(f"waypost-node checks show {CHECK.id.hex()[:8]}" in told for told in (queued, ready))

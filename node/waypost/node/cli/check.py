@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from waypost.node.persons import Person
     from waypost.node.results import Result
     from waypost.node.store import Store
+    from waypost.protocol.roster import Roster
 
 _POLL_S = 0.1
 
@@ -173,7 +174,6 @@ class Why:
 
 def _one(store: Store, inquiry: Inquiry, wait_s: float, *, as_json: bool) -> None:
     from waypost.node import asking
-    from waypost.node.cli.show import show
     from waypost.node.errors import CheckError
     from waypost.node.results import facts
 
@@ -183,7 +183,7 @@ def _one(store: Store, inquiry: Inquiry, wait_s: float, *, as_json: bool) -> Non
     if as_json:
         typer.echo(json.dumps(facts(result)))
     else:
-        show(result, member_names(store), Console())
+        show_result(store, result)
     if result.check.state == asking.FAILED:
         raise CheckError("the hub refused the check", hint=result.check.reason)
 
@@ -217,16 +217,26 @@ def load(store: Store, check_id: bytes) -> Result:
         return result_of(held, answers, notices, store.letters.get(check_id), store.referrals.asked_in(check_id))
 
 
+def show_result(store: Store, result: Result) -> None:
+    """Print a result, with members' names and standing from the roster in force."""
+    from waypost.node.cli.show import show
+
+    roster = _roster(store)
+    show(result, member_names(store), Console(), suspended=roster.inactive if roster is not None else ())
+
+
 def member_names(store: Store) -> dict[str, str]:
     """Names of members by ORI, from the roster in force."""
+    roster = _roster(store)
+    return {ori: member.name for ori, member in roster.members.items()} if roster is not None else {}
+
+
+def _roster(store: Store) -> Roster | None:
     from waypost.crypto.envelope import parse_envelope
     from waypost.protocol.roster import parse_roster
 
     held = store.rosters.newest()
-    if held is None:
-        return {}
-    roster = parse_roster(parse_envelope(held.envelope).payload)
-    return {ori: member.name for ori, member in roster.members.items()}
+    return None if held is None else parse_roster(parse_envelope(held.envelope).payload)
 
 
 def require_daemon(home: Path) -> None:

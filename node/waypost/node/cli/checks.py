@@ -66,17 +66,15 @@ def show_check(
 ) -> None:
     """Show one check with everything that has arrived by now."""
     from waypost.node import settings
-    from waypost.node.cli.check import load, member_names
-    from waypost.node.cli.show import show
+    from waypost.node.cli.check import load, show_result
     from waypost.node.results import facts
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
         result = load(store, find_check(store, check))
-        names = member_names(store)
-    if as_json:
-        typer.echo(json.dumps(facts(result)))
-    else:
-        show(result, names, Console())
+        if as_json:
+            typer.echo(json.dumps(facts(result)))
+        else:
+            show_result(store, result)
 
 
 @app.command("receipt")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich.console import Console
 from rich.markup import escape
 from rich.rule import Rule
 from rich.table import Table
 
-from waypost.node import duties, wire
+from waypost.node import asking, duties, wire
+from waypost.node.clear import open_ends
 from waypost.node.cli.check import moment
 from waypost.node.matching import Agreement
 from waypost.node.record_words import ERASED, STATEMENT, amount_words, dispute_words, kind_words
@@ -17,6 +20,7 @@ from waypost.node.store.referrals import REFUSED
 from waypost.node.terms import words
 from waypost.v1 import check_pb2, record_pb2
 
+_LISTED = 10
 _COLORS = {"confirmed": "green", "probable": "yellow", "possible": "cyan"}
 _MARKS = {
     Agreement.SAME: "[green]same[/green]",
@@ -26,8 +30,11 @@ _MARKS = {
 }
 
 
-def show(result: Result, names: dict[str, str], console: Console) -> None:
-    """Print a whole result: candidates by confidence, the timeline, the records, and what stood behind it."""
+def show(result: Result, names: dict[str, str], console: Console, *, suspended: Collection[str] = ()) -> None:
+    """Print a whole result: candidates by confidence, the timeline, the records, and what stood behind it.
+
+    `names` are those of members by ORI, `suspended` the ORIs of members that the roster in force suspends.
+    """
     if result.check.state == "failed":
         console.print(f"[red]The check was refused.[/red] {plain(result.check.reason)}")
         return
@@ -35,7 +42,7 @@ def show(result: Result, names: dict[str, str], console: Console) -> None:
         _candidate(result, found, names, console)
     _timeline(result, names, console)
     _others(result, names, console)
-    _coverage(result, names, console)
+    _coverage(result, names, suspended, console)
     duty = duties.words(result.duty, result.letter, result.check.id.hex()[:8])
     if duty:
         console.print(f"[bold]{duty}[/bold]")
@@ -169,24 +176,40 @@ def _trouble(asked: ReferralAsked) -> str:
     return f" {plain(asked.trouble)}" if asked.trouble else ""
 
 
-def _coverage(result: Result, names: dict[str, str], console: Console) -> None:
-    coverage = result.coverage
+def _coverage(result: Result, names: dict[str, str], suspended: Collection[str], console: Console) -> None:
+    coverage, check = result.coverage, result.check.id.hex()
     if coverage is None:
-        console.print("The hub has not taken the check yet; it is kept and goes out when the link is up.")
+        console.print(_waiting_words(result))
+        console.print(f"[dim]check {check}; what has come of it later:[/dim] waypost-node checks show {check[:8]}")
         return
     if not result.candidates:
-        found = "No record found" if result.complete and not result.referrals else "Nothing disclosed so far"
-        console.print(f"[bold]{found}[/bold] among the members below.")
-    console.print(_coverage_words(coverage, names))
-    console.print(f"[dim]check {result.check.id.hex()}; its signed receipt is kept[/dim]")
+        ends = open_ends(result)
+        found = f"[bold]No record found[/bold] among the {coverage.members} other members."
+        open_words = f"[bold yellow]NOT A CLEAR:[/bold yellow] nothing found so far, but {', and '.join(ends)}."
+        console.print(open_words if ends else found)
+    console.print(_coverage_words(coverage, names, suspended))
+    console.print(f"[dim]check {check}; its signed receipt is kept[/dim]")
 
 
-def _coverage_words(coverage: check_pb2.Coverage, names: dict[str, str]) -> str:
+def _waiting_words(result: Result) -> str:
+    """Where a check is that the hub has not taken yet: what this node knows, and no more."""
+    if result.check.state == asking.QUEUED:
+        why = "Hub and trustee make its tokens together, and both must be reachable for that."
+    else:
+        why = "It is signed and goes to the hub as soon as that can be reached."
+    return f"Nothing is asked yet: the check waits in this node. {why}"
+
+
+def _coverage_words(coverage: check_pb2.Coverage, names: dict[str, str], suspended: Collection[str]) -> str:
     words = f"Coverage: the indexes of {coverage.current} of {coverage.members} other members were current."
-    if coverage.stale_oris:
-        listed = ", ".join(_named(ori, names) for ori in list(coverage.stale_oris)[:10])
-        more = len(coverage.stale_oris) - 10
-        words += f" Not current, so records may be missing: {listed}{f' and {more} more' if more > 0 else ''}."
+    for what, oris in (
+        ("Not current", [ori for ori in coverage.stale_oris if ori not in suspended]),
+        ("Suspended", [ori for ori in coverage.stale_oris if ori in suspended]),
+    ):
+        if oris:
+            listed = ", ".join(_named(ori, names) for ori in oris[:_LISTED])
+            more = f" and {len(oris) - _LISTED} more" if len(oris) > _LISTED else ""
+            words += f" {what}, so records may be missing: {listed}{more}."
     return words
 
 
