@@ -21,6 +21,7 @@ from waypost.crypto.envelope import SigningKey, sign
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.serving import utc_now
+from waypost.hub import invitations as hub_invitations
 from waypost.hub import members as hub_members
 from waypost.hub import registrar, settings
 from waypost.hub.daemon import IndexKeys
@@ -132,13 +133,13 @@ class _Founding:
         with self._engine.begin() as connection:
             for member in fresh:
                 ori, name = member.ori, f"Synthetic Police Department {member.ori}"
-                invitation = hub_members.Invitation(ori, name, ori[:2], roster_pb2.ROLE_AGENCY)
-                secret = hub_members.invite(connection, invitation, moment, limits.DAY_MS)
+                invitation = hub_invitations.Invitation(ori, name, ori[:2], roster_pb2.ROLE_AGENCY)
+                secret = hub_invitations.invite(connection, invitation, moment, limits.DAY_MS)
                 code = JoinCode(
                     secret, bytes(32), bytes(32), bytes(32), 1, 1, ori, ori[:2], roster_pb2.ROLE_AGENCY, name, "x"
                 )
                 application = member.application(code)
-                digest, invited = hub_members.open_invitation(connection, secret, moment)
+                digest, invited = hub_invitations.open_invitation(connection, secret, moment)
                 hub_members.open_application(application, digest, invited, moment)
                 yield application
 

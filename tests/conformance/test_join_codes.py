@@ -15,7 +15,7 @@ from tests.parties.attacks import ATTACKS
 from tests.parties.member import Member, refusal
 
 from waypost.crypto import pki
-from waypost.hub import members
+from waypost.hub import invitations
 from waypost.hub.database import open_engine
 from waypost.hub.settings import Home, database_url, read_settings
 from waypost.protocol.joincode import JoinCode
@@ -64,11 +64,11 @@ def test_attack_a_join_code_is_used_twice(world: World) -> None:
 
 def test_attack_a_join_code_is_used_too_late(world: World) -> None:
     world.federation.do_trustee("admit", "WA9900703")
-    code, member = world.federation.invite("WA9900703"), agency(world, "WA9900703")
     home = Home(world.federation.hub.home)
     with open_engine(database_url(home, read_settings(home))).begin() as connection:
-        entry = members.Invitation(code.ori, code.name, code.state, code.role)
-        late = members.invite(connection, entry, now_ms=1, lifetime_ms=1)
+        entry = invitations.Invitation("WA9900703", "Late PD", "WA", roster_pb2.ROLE_AGENCY)
+        late = invitations.invite(connection, entry, now_ms=1, lifetime_ms=1)
+    code, member = world.federation.invite("WA9900703"), agency(world, "WA9900703")
     not_joined(world, member, dataclasses.replace(code, secret=late), "expired-invitation")
     member.join(code)  # the one that is in its time is as good as ever
 

@@ -17,7 +17,7 @@ from tests.parties.hub_world import ASKER, BODY, EPOCH, HOLDER, POST, HubWorld
 
 from waypost.crypto.errors import EnvelopeError
 from waypost.crypto.freshness import header_to_proto, new_header
-from waypost.hub import members, posts, registering, routing, schema
+from waypost.hub import invitations, members, posts, registering, routing, schema
 from waypost.hub.errors import Refused
 from waypost.hub.posted import Posted
 from waypost.protocol import limits, names
@@ -179,7 +179,7 @@ def test_applications(world: HubWorld, data: st.DataObject) -> None:
     )
     payload = data.draw(spoiled_bytes(with_header(world, good, "TX9900500", names.HUB)))
     envelope = world.signed(POST, names.JOIN_APPLICATION, payload)
-    invitation = members.Invitation("TX9900500", "Newcomer PD", "TX", roster_pb2.ROLE_AGENCY)
+    invitation = invitations.Invitation("TX9900500", "Newcomer PD", "TX", roster_pb2.ROLE_AGENCY)
     with suppress(Refused):
         members.open_application(envelope, bytes(32), invitation, world.now_ms)
 

@@ -9,6 +9,7 @@ class Event(StrEnum):
     """A kind of audit entry; MEANING says what each is."""
 
     INVITED = "invited"
+    INVITATION_REVOKED = "invitation-revoked"
     JOINED = "joined"
     JOIN_REPEATED = "join-repeated"
     KEYS_CHANGED = "keys-changed"
@@ -60,6 +61,7 @@ class Event(StrEnum):
 
 MEANING: dict[Event, str] = {
     Event.INVITED: "The operator invited an ORI; subject: the ORI; detail: name and role.",
+    Event.INVITATION_REVOKED: "The operator took an unused join code back; subject: the ORI.",
     Event.JOINED: "An invited agency became a member, or enrolled a new key; subject: the ORI.",
     Event.JOIN_REPEATED: "A member asked again for the answer to its join, with the same keys; subject: the ORI.",
     Event.KEYS_CHANGED: "A member changed its keys under its old one's signature; subject: the ORI.",

@@ -6,7 +6,7 @@ from waypost.crypto import pki
 from waypost.crypto.errors import EnvelopeError, PkiError
 from waypost.crypto.freshness import header_from_payload
 from waypost.crypto.serving import utc_now
-from waypost.hub import members, transparency
+from waypost.hub import invitations, members, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.errors import HubError, Refused
@@ -49,8 +49,8 @@ class EnrolmentService(EnrolmentServiceServicer):
         secret = request.invitation_secret
         if not secret:
             return await self._hub.registrar.change_keys(request.application)
-        if len(secret) != members.SECRET_BYTES:
-            raise Refused("malformed", f"an invitation's secret has {members.SECRET_BYTES} bytes")
+        if len(secret) != invitations.SECRET_BYTES:
+            raise Refused("malformed", f"an invitation's secret has {invitations.SECRET_BYTES} bytes")
         return await self._hub.registrar.join(secret, request.application)
 
     async def malformed(self, caller: str, _method: str) -> None:

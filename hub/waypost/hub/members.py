@@ -1,7 +1,6 @@
-"""Members and invitations, and the roster that follows from them.
+"""Members, and the roster that follows from them.
 
-1. An invitation is a random secret, of which only the digest is kept; it is good for one ORI, once, until it expires.
-   The member that it made may present it again with the same keys, for its answer may have been lost on the way.
+1. A member comes of an invitation, which is good once (invitations.py).
 2. A join application is signed by the key it introduces, is in its time, is for the invited ORI, and says the name,
    state and role of the invitation.
 3. A key change comes without an invitation. Its application is signed by the present key and by the one it introduces,
@@ -13,7 +12,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -28,12 +26,12 @@ from waypost.crypto.sealing import PUBLIC_KEY_BYTES
 from waypost.hub import schema
 from waypost.hub.database import bump_membership
 from waypost.hub.errors import Refused
+from waypost.hub.invitations import Invitation
 from waypost.hub.statements import Prepared
 from waypost.protocol import floor, limits, names
 from waypost.protocol.roster import Roster
 from waypost.v1 import envelope_pb2, roster_pb2
 
-SECRET_BYTES = 16
 _ID_OF = Prepared(select(schema.members.c.id).where(schema.members.c.ori == bindparam("of_ori")))
 
 
@@ -48,46 +46,6 @@ class MemberRow:
     status: int
     signing_public_key: bytes
     sealing_public_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Invitation:
-    """What an invitation says; `used` once a member came of it."""
-
-    ori: str
-    name: str
-    state: str
-    role: int
-    used: bool = False
-
-
-def invite(connection: Connection, invitation: Invitation, now_ms: int, lifetime_ms: int) -> bytes:
-    """Record an invitation; its secret, 16 bytes (rule 1)."""
-    secret = os.urandom(SECRET_BYTES)
-    connection.execute(
-        insert(schema.invitations).values(
-            digest=hashlib.sha256(secret).digest(),
-            ori=invitation.ori,
-            name=invitation.name,
-            state=invitation.state,
-            role=invitation.role,
-            created_at_ms=now_ms,
-            expires_at_ms=now_ms + lifetime_ms,
-        )
-    )
-    return secret
-
-
-def open_invitation(connection: Connection, secret: bytes, now_ms: int) -> tuple[bytes, Invitation]:
-    """The invitation of a secret and its digest; Refused when there is none, or it has expired (rule 1)."""
-    digest = hashlib.sha256(secret).digest()
-    row = connection.execute(select(schema.invitations).where(schema.invitations.c.digest == digest)).first()
-    hint = "ask the hub's operator for a new invitation"
-    if row is None:
-        raise Refused("unknown-invitation", "this join code was never issued by this hub", hint=hint)
-    if row.expires_at_ms <= now_ms:
-        raise Refused("expired-invitation", "this join code has expired", hint=hint)
-    return digest, Invitation(row.ori, row.name, row.state, row.role, row.used_at_ms is not None)
 
 
 def open_application(

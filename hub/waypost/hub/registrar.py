@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, parse_envelope, sign
 from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
-from waypost.hub import members, schema, transparency
+from waypost.hub import invitations, members, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import Database, SeenStore, add_audit
 from waypost.hub.errors import Refused
@@ -110,7 +110,7 @@ class Registrar:
         now_ms = _now_ms()
         async with self._lock:
             await self._settle()
-            digest, invitation = await self._database.run(lambda c: members.open_invitation(c, secret, now_ms))
+            digest, invitation = await self._database.run(lambda c: invitations.open_invitation(c, secret, now_ms))
             candidate = members.member_of(members.open_application(application, digest, invitation, now_ms))
             if invitation.used:
                 await self._require_same_keys(candidate)

@@ -301,6 +301,7 @@ _CODES = {
     "purpose-not-allowed": grpc.StatusCode.PERMISSION_DENIED,
     "unknown-invitation": grpc.StatusCode.PERMISSION_DENIED,
     "used-invitation": grpc.StatusCode.PERMISSION_DENIED,
+    "withdrawn-invitation": grpc.StatusCode.PERMISSION_DENIED,
     "expired-invitation": grpc.StatusCode.PERMISSION_DENIED,
     "not-admitted": grpc.StatusCode.FAILED_PRECONDITION,
     "wrong-epoch": grpc.StatusCode.FAILED_PRECONDITION,

@@ -22,8 +22,8 @@ from waypost.node.records import (
     Hearing,
     RecordStatus,
 )
-from waypost.node.states import STATES
 from waypost.protocol.measures import Unit
+from waypost.protocol.states import STATES
 
 WORDS: Final[dict[str, frozenset[str]]] = {
     "role": frozenset({"agency", "post", "credentialing-body", "hub"}),

@@ -25,8 +25,8 @@ from waypost.node.limits import (
 )
 from waypost.node.persons import Person
 from waypost.node.statements import Dispute, Statement
-from waypost.node.states import ORI_STATES
 from waypost.protocol.names import valid_ori
+from waypost.protocol.states import ORI_STATES
 
 OFFICER_ID_ISSUER: Final = "US"
 """Issuer of the national officer id, an `Identifier` of kind "officer-id", in files and in checks alike."""

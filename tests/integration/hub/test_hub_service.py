@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import grpc
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.parties import commands
 
 from waypost.crypto import pki
 from waypost.crypto.envelope import SigningKey, sign, verify_signatures
@@ -318,6 +320,54 @@ async def test_a_join_code_works_once_and_for_the_invited_agency_alone(federatio
     assert await _refused(thief.join(code)) == (grpc.StatusCode.PERMISSION_DENIED, "used-invitation")
 
 
+async def test_a_code_is_void_when_it_was_replaced_or_taken_back_and_a_members_needs_a_word(
+    federation: Federation,
+) -> None:
+    from tests.integration.hub.conftest import Member as Agency
+
+    federation.admit("CA9900198")
+    first, second = federation.invite("CA9900198"), federation.invite("CA9900198")
+    agency = Agency("CA9900198", federation=federation)
+    assert (await _refused(agency.join(first)))[1] == "withdrawn-invitation"
+    federation.do("waypost-hub", "invitations", "revoke", "CA9900198")
+    assert await _refused(agency.join(second)) == (grpc.StatusCode.PERMISSION_DENIED, "withdrawn-invitation")
+    again = commands.run("waypost-hub", "invitations", "revoke", "CA9900198", home=federation.hub)
+    assert (again.returncode, "no invitation of CA9900198 is open" in again.stderr) == (1, True)
+    code = federation.invite("CA9900198")
+    assert json.loads(federation.do("waypost-hub", "invitations", "list", "--json"))["ori"] == "CA9900198"
+    await agency.join(code)
+    assert federation.do("waypost-hub", "invitations", "list") == "No invitation is open.\n"
+    asked = ("invite", "CA9900198", "--name", "Agency", "--state", "CA", "--role", "agency")
+    refused = commands.run("waypost-hub", *asked, home=federation.hub)
+    assert (refused.returncode, "--lost-keys" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("ori", "state", "words"),
+    [
+        ("OR9903000", "XX", "'XX' is no state or territory"),
+        ("OR9903000", "or", "'or' is no state or territory"),
+        ("OR9903000", "CA", "is in OR, not in CA"),
+        ("NB9903000", "ND", "is in NE, not in ND"),
+        ("QQ9903000", "OR", "no ORI begins with QQ"),
+    ],
+)
+def test_an_invitation_names_the_state_that_the_ori_begins_with(
+    federation: Federation, ori: str, state: str, words: str
+) -> None:
+    asked = ("invite", ori, "--name", "Agency", "--state", state, "--role", "agency")
+    refused = commands.run("waypost-hub", *asked, home=federation.hub)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert words in refused.stderr
+
+
+@pytest.mark.parametrize(("ori", "state"), [("NB9903000", "NE"), ("GM9903000", "GU"), ("US9903000", "DC")])
+def test_ncics_own_codes_are_understood(federation: Federation, ori: str, state: str) -> None:
+    asked = ("invite", ori, "--name", "Agency", "--state", state, "--role", "agency")
+    assert "Join code for" in federation.do("waypost-hub", *asked)
+    federation.do("waypost-hub", "invitations", "revoke", ori)
+
+
 async def test_a_member_whose_join_answer_was_lost_asks_again_with_the_same_code(federation: Federation) -> None:
     from tests.integration.hub.conftest import Member as Agency
 
@@ -333,7 +383,7 @@ async def test_a_member_whose_join_answer_was_lost_asks_again_with_the_same_code
 
 async def test_a_member_changes_its_keys_under_the_old_signature_and_not_without_it(federation: Federation) -> None:
     member = await federation.member("CA9900117")
-    code = federation.invite("CA9900117")
+    code = federation.invite("CA9900117", "--lost-keys")
     no_secret = JoinCode(**{**_fields(code), "secret": b""})
     old, member.signing = member.signing, SigningKey.generate()
     assert (await _refused(member.join(no_secret)))[1] == "wrong-signature"

@@ -13,9 +13,10 @@ from tests.parties.hub_world import ASKER, HOLDER, NOW_MS, SEALING, HubWorld
 
 from waypost.crypto.envelope import SigningKey, sign
 from waypost.crypto.freshness import header_to_proto, new_header
-from waypost.hub import members
+from waypost.hub import invitations, members
 from waypost.hub.errors import Refused
-from waypost.hub.members import Invitation, MemberRow, RosterRoots
+from waypost.hub.invitations import Invitation
+from waypost.hub.members import MemberRow, RosterRoots
 from waypost.protocol import limits, names
 from waypost.protocol.roster import Roster, parse_roster
 from waypost.v1 import envelope_pb2, roster_pb2
@@ -61,14 +62,14 @@ class Applicant:
 
 def invited(world: HubWorld) -> tuple[bytes, bytes]:
     """An invitation's secret and digest."""
-    secret = world.do(lambda connection: members.invite(connection, INVITED, world.now_ms, limits.DAY_MS))
+    secret = world.do(lambda connection: invitations.invite(connection, INVITED, world.now_ms, limits.DAY_MS))
     digest, invitation = opened(world, secret)
     assert invitation == INVITED
     return secret, digest
 
 
 def opened(world: HubWorld, secret: bytes) -> tuple[bytes, Invitation]:
-    return world.do(lambda connection: members.open_invitation(connection, secret, world.now_ms))
+    return world.do(lambda connection: invitations.open_invitation(connection, secret, world.now_ms))
 
 
 def refused(work: Any) -> str:
@@ -88,6 +89,21 @@ def test_rule_1_an_invitation_is_known_by_its_secret_alone_until_it_expires(worl
     assert refused(lambda: opened(world, digest)) == "unknown-invitation"
     world.now_ms += limits.DAY_MS
     assert refused(lambda: opened(world, secret)) == "expired-invitation"
+
+
+def test_rule_1_a_new_invitation_takes_back_the_unused_one_of_the_same_agency_and_no_other(world: HubWorld) -> None:
+    other = replace(INVITED, ori="TX9900501")
+    stranger = world.do(lambda connection: invitations.invite(connection, other, world.now_ms, limits.DAY_MS))
+    first, _ = invited(world)
+    second, _ = invited(world)
+    assert refused(lambda: opened(world, first)) == "withdrawn-invitation"
+    assert opened(world, second)[1] == INVITED
+    assert opened(world, stranger)[1] == other
+    still_open = world.do(lambda connection: invitations.open_invitations(connection, world.now_ms))
+    assert sorted(each.ori for each in still_open) == [NEWCOMER, "TX9900501"]
+    assert world.do(lambda connection: invitations.take_back(connection, NEWCOMER, world.now_ms)) == 1
+    assert world.do(lambda connection: invitations.take_back(connection, NEWCOMER, world.now_ms)) == 0
+    assert refused(lambda: opened(world, second)) == "withdrawn-invitation"
 
 
 def test_rule_2_an_application_that_fits_its_invitation_makes_a_member(world: HubWorld) -> None:

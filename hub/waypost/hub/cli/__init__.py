@@ -10,6 +10,7 @@ from waypost.hub.cli import (
     compliance,
     demo,
     epochs,
+    invitations,
     keys,
     log,
     membership,
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (process, membership, compliance, bodies, release, demo, keys, log, rounds, round_schedules):
+for module in (process, invitations, membership, compliance, bodies, release, demo, keys, log, rounds, round_schedules):
     module.register(app)
 app.add_typer(epochs.app, name="epoch")
 

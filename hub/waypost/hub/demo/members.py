@@ -9,6 +9,7 @@ from typing import Final
 
 from waypost.hub.demo.errors import DemoError
 from waypost.protocol.names import valid_ori
+from waypost.protocol.states import states_of
 
 SHIPPED: Final = Path(__file__).with_name("data")
 """The shipped synthetic data."""
@@ -32,13 +33,19 @@ def read_members(folder: Path) -> tuple[DemoMember, ...]:
     named = _names(folder / "members.csv")
     members = []
     for place in sorted(path for path in folder.iterdir() if path.is_dir() and valid_ori(path.name)):
-        name, state, role = named.get(place.name, (f"Agency {place.name}", place.name[:2], "agency"))
+        name, state, role = named.get(place.name, (f"Agency {place.name}", _state_of(place.name), "agency"))
         members.append(DemoMember(place.name, name, state, role, tuple(sorted(place.glob("*.csv")))))
     if not members:
         raise DemoError(
             f"{folder} has no sub-folder named by an ORI", hint="name each sub-folder by its agency's ORI: CA0194200"
         )
     return tuple(members)
+
+
+def _state_of(ori: str) -> str:
+    """The state that an ORI means, its first two letters where that is more than one."""
+    possible = states_of(ori)
+    return next(iter(possible)) if len(possible) == 1 else ori[:2]
 
 
 def _names(path: Path) -> dict[str, tuple[str, str, str]]:

@@ -25,8 +25,8 @@ from rapidfuzz import fuzz, process
 from waypost.node.errors import IntakeError
 from waypost.node.intake.spreadsheets import guarded, unguarded
 from waypost.node.limits import AGENCIES_MAX
-from waypost.node.states import ORI_STATES
 from waypost.protocol.names import valid_ori
+from waypost.protocol.states import ORI_STATES
 
 GUESS_SCORE_MIN: Final = 86
 """Of 100: one word of a name misspelt, or its words in another order."""

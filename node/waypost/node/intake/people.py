@@ -20,7 +20,7 @@ from waypost.node.intake.cells import Cells
 from waypost.node.limits import NAME_CHARS_MAX, OTHER_NAMES_MAX
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName, require_age
 from waypost.node.records import OFFICER_ID_ISSUER
-from waypost.node.states import STATES
+from waypost.protocol.states import STATES
 
 _BORN: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _SSN: Final = re.compile(r"([0-9]{3})-?([0-9]{2})-?([0-9]{4})|([0-9]{4})")
