@@ -34,6 +34,15 @@ def open_ends(result: Result) -> tuple[str, ...]:
     return tuple(ends)
 
 
+def found_word(result: Result) -> str:
+    """What a check has come to, in a cell of a table: "none" is said of a clear alone."""
+    if result.candidates:
+        return str(len(result.candidates))
+    if result.referrals:
+        return "referral"
+    return "none so far" if open_ends(result) else "none"
+
+
 def _members(count: int, which: str = "") -> str:
     return f"{count} {which}member{'s' if count != 1 else ''}"
 

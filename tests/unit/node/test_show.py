@@ -11,9 +11,11 @@ from rich.console import Console
 from waypost.crypto.envelope import SigningKey, sign
 from waypost.node import asking
 from waypost.node.applicants import Inquiry
+from waypost.node.cli.batch import summary_of
+from waypost.node.cli.checks import table_of
 from waypost.node.cli.show import show
 from waypost.node.persons import PartialDate, Person, PersonName
-from waypost.node.results import facts, result_of
+from waypost.node.results import Result, facts, result_of
 from waypost.node.store import StoredAnswer, StoredCheck
 from waypost.protocol.names import RECEIPT
 from waypost.v1 import check_pb2, record_pb2
@@ -132,3 +134,30 @@ def test_a_check_that_waits_says_for_what_and_where_to_look_later() -> None:
     assert "Hub and trustee make its tokens together" in queued
     assert "goes to the hub as soon as that can be reached" in ready
     assert all(f"waypost-node checks show {CHECK.id.hex()[:8]}" in told for told in (queued, ready))
+
+
+def test_a_referral_is_told_in_every_table_and_never_as_none() -> None:
+    referral = _answer(OWNER, check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL))
+    offered, clear, open_ = result_of(_receipt(3, 3), [referral]), result_of(_receipt(3, 3), []), result_of(CHECK, [])
+    assert summary_of(2, offered) == ("2", "Thornbury, Isolde", "referral", OWNER, "0", "", "3 of 3")
+    assert [summary_of(2, each)[2] for each in (clear, open_)] == ["none", "none so far"]
+    listed = _listed([offered], 120)
+    assert "referral" in listed.splitlines()[1]
+    assert OWNER in listed.splitlines()[1]
+
+
+def test_a_list_of_checks_at_80_columns_cuts_no_id_and_no_member() -> None:
+    long = replace(APPLICANT, names=(PersonName("Featherstonehaugh-Whitfield", "Marisol"),))
+    asked = Inquiry(long, "hiring", "HP-1", bytes(32), "BACKGROUND-INVESTIGATIONS-07").to_json()
+    check = replace(_receipt(2, 3, (OTHER,), (OTHER, "CA9900100")), id=b"\xab\xcd\xef\x01" * 4, request_json=asked)
+    kept = _answer(OWNER, check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL))
+    listed = _listed([result_of(check, [kept])], 80)
+    assert all(word in listed for word in ("abcdef01", OWNER, OTHER, "CA9900100", "answered"))
+    assert "\u2026" not in listed
+    assert max(map(len, listed.splitlines())) <= 80
+
+
+def _listed(results: list[Result], width: int) -> str:
+    written = io.StringIO()
+    Console(file=written, width=width).print(table_of(results))
+    return written.getvalue()

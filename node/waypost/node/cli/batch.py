@@ -27,6 +27,7 @@ from rich.table import Table
 
 from waypost.node import asking
 from waypost.node.applicants import Inquiry, inquiry_from_json
+from waypost.node.clear import found_word
 from waypost.node.cli.check import load
 from waypost.node.errors import CheckError
 from waypost.node.intake.cells import Cells
@@ -107,9 +108,9 @@ def run_batch(store: Store, path: Path, said: Reasons, *, as_json: bool) -> None
         for row in sorted(results):
             typer.echo(json.dumps(facts(results[row])))
         return
-    table = Table("row", "applicant", "candidates", "records", "pending", "coverage")
+    table = Table("row", "applicant", "candidates", "referrals", "records", "pending", "coverage")
     for row in sorted(results):
-        table.add_row(*_summary(row, results[row]))
+        table.add_row(*summary_of(row, results[row]))
     Console().print(table)
 
 
@@ -224,11 +225,13 @@ def _wait(store: Store, checks: dict[int, bytes], *, quiet: bool) -> dict[int, R
     return results
 
 
-def _summary(row: int, result: Result) -> tuple[str, ...]:
+def summary_of(row: int, result: Result) -> tuple[str, ...]:
+    """A row's line of the table: what was found, offered and read, who is pending, and the coverage."""
     name = result.inquiry.person.names[0]
-    found = ", ".join(f"{each.ori} {each.comparison.confidence}" for each in result.candidates) or "none"
+    found = ", ".join(f"{each.ori} {each.comparison.confidence}" for each in result.candidates) or found_word(result)
     records = sum(len(each.candidate.conduct) for each in result.candidates)
     coverage = result.coverage
     covered = f"{coverage.current} of {coverage.members}" if coverage is not None else "not asked yet"
     state = result.check.reason if result.check.state == asking.FAILED else found
-    return (str(row), f"{name.family}, {name.given}", state, str(records), ", ".join(result.pending), covered)
+    offered, pending = ", ".join(result.referrals), ", ".join(result.pending)
+    return (str(row), f"{name.family}, {name.given}", state, offered, str(records), pending, covered)

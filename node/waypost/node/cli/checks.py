@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
+    from waypost.node.results import Result
     from waypost.node.store import Store
 
 app = typer.Typer(help="Checks that this node has asked.", no_args_is_help=True)
 _LISTED = 50
+_ID_DIGITS, _DAY_CHARS, _ORI_CHARS = 8, 10, 9
+"""What a terminal of 80 columns must not cut: an id by which a check is found, a day, a member."""
 _IdArgument = Annotated[str, typer.Argument(help="The check's id, or its beginning.")]
 
 
@@ -34,8 +38,7 @@ def list_checks(
 ) -> None:
     """List the newest checks, and whether their applicants must still be told (`letter`)."""
     from waypost.node import settings
-    from waypost.node.cli.check import load, moment
-    from waypost.node.duties import Duty
+    from waypost.node.cli.check import load
     from waypost.node.results import facts
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
@@ -44,20 +47,38 @@ def list_checks(
         for result in results:
             typer.echo(json.dumps(facts(result)))
         return
-    table = Table("check", "asked", "applicant", "by", "state", "candidates", "pending", "letter")
+    Console().print(table_of(results))
+
+
+def table_of(results: Sequence[Result]) -> Table:
+    """Checks as a table that is readable at 80 columns: what does not fit is folded, and no id is cut."""
+    from waypost.node.clear import found_word
+    from waypost.node.cli.check import moment
+    from waypost.node.duties import Duty
+
+    table = Table(
+        Column("check", no_wrap=True, min_width=_ID_DIGITS),
+        Column("asked, by", overflow="fold", min_width=_DAY_CHARS),
+        Column("applicant", overflow="fold"),
+        *(Column(name, overflow="fold", min_width=len("answered")) for name in ("state", "found")),
+        *(Column(name, overflow="fold", min_width=_ORI_CHARS) for name in ("referrals", "pending")),
+        Column("letter", min_width=len("written")),
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     for result in results:
         name = result.inquiry.person.names[0]
         table.add_row(
-            result.check.id.hex()[:8],
-            moment(result.check.created_at_ms),
+            result.check.id.hex()[:_ID_DIGITS],
+            f"{moment(result.check.created_at_ms)}\n{result.inquiry.staff}",
             f"{name.family}, {name.given}",
-            result.inquiry.staff,
             result.check.state,
-            str(len(result.candidates)),
-            ", ".join(result.pending),
+            found_word(result),
+            "\n".join(result.referrals),
+            "\n".join(result.pending),
             "" if result.duty is Duty.NONE else result.duty.value,
         )
-    Console().print(table)
+    return table
 
 
 @app.command("show")
