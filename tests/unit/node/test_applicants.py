@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from waypost.node.applicants import names_person
-from waypost.node.cli.applicant import authorization_of, names_of, numbers_of, person_of
+from waypost.node.cli.applicant import Authorization, authorization_of, names_of, numbers_of, person_of
 from waypost.node.cli.batch import read_applicants
-from waypost.node.cli.check import Why
+from waypost.node.cli.check import Why, tell_authorizations
 from waypost.node.errors import CheckError
 from waypost.node.persons import Identifier, PartialDate, Person, PersonName
 
@@ -27,9 +27,27 @@ APPLICANT = Person(
 def test_a_file_named_after_the_applicant_sends_its_digest_and_not_its_name(tmp_path: Path) -> None:
     path = tmp_path / "Thornbury_Isolde_1988.pdf"
     path.write_bytes(b"signed")
-    reference, digest = authorization_of(str(path), "hiring")
-    assert digest == hashlib.sha256(b"signed").digest()
-    assert reference == f"file {digest.hex()[:16]}"
+    taken = authorization_of(str(path), "hiring")
+    assert taken.digest == hashlib.sha256(b"signed").digest()
+    assert taken.reference == f"file {taken.digest.hex()[:16]}"
+    assert taken.words() == f"authorization: file {path}, sha256 {taken.digest.hex()}"
+
+
+@pytest.mark.parametrize("mistyped", ["authorization.pdf", "scans/kate", "./A-1", "Signed.TIFF", "C:\\a\\consent.docx"])
+def test_a_path_where_no_file_is_does_not_pass_for_a_reference(mistyped: str) -> None:
+    with pytest.raises(CheckError, match="there is no file") as refused:
+        authorization_of(mistyped, "hiring")
+    assert "correct its path, or give your reference" in str(refused.value.hint)
+
+
+def test_what_is_taken_as_authorization_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "consent.pdf"
+    path.write_bytes(b"signed")
+    tell_authorizations([Why("hiring", "HP-2026.12", "BG-7")])
+    tell_authorizations([Why("hiring", str(path), "BG-7"), Why("hiring", "A-1", "BG-7"), Why("hiring", "A-1", "BG-7")])
+    tell_authorizations([Why("certification", "", "BG-7")])
+    told = "authorization: reference 'HP-2026.12'\nauthorizations: files 1, references 1\n"
+    assert capsys.readouterr().err == told
 
 
 @pytest.mark.parametrize(
@@ -56,7 +74,7 @@ def test_whoever_asks_for_hiring_or_for_the_officer_himself_shows_what_that_pers
         authorization_of(lacking, "hiring")
     with pytest.raises(CheckError, match="the request that the officer signed himself"):
         authorization_of(lacking, "self")
-    assert authorization_of(lacking, "certification") == ("", b"")
+    assert authorization_of(lacking, "certification") == Authorization()
 
 
 def test_a_reference_too_long_for_a_file_name_is_refused_in_words() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +20,31 @@ _SIGNED_BY_THE_PERSON = {
     "self": ("a self check", "the request that the officer signed himself"),
 }
 _REFERENCE_CHARS_MAX = 100
+_FILE_ENDINGS = (
+    *(".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".heic", ".gif", ".bmp"),
+    *(".doc", ".docx", ".odt", ".rtf", ".txt", ".eml", ".msg", ".zip", ".p7m", ".p7s"),
+)
+"""What a scan or a letter is kept as: who writes so means a file."""
 _STAFF_CHARS_MAX = 64
 
 
-def authorization_of(authorization: str, purpose: str) -> tuple[str, bytes]:
-    """Reference and digest (32 bytes) of an authorization, a file or a reference; CheckError when one is needed.
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What the hub and the holders read of an authorization, its digest (32 bytes or none), and its file's name."""
+
+    reference: str = ""
+    digest: bytes = b""
+    file: str = ""
+
+    def words(self) -> str:
+        """How it was taken, for the person who asks; empty when there is none."""
+        if self.file:
+            return f"authorization: file {self.file}, sha256 {self.digest.hex()}"
+        return f"authorization: reference {self.reference!r}" if self.reference else ""
+
+
+def authorization_of(authorization: str, purpose: str) -> Authorization:
+    """An authorization, a file or a reference; CheckError when one is needed, or a file is named that is not there.
 
     A POST board that decides on a certification needs none: it asks by its office.
     """
@@ -35,15 +56,20 @@ def authorization_of(authorization: str, purpose: str) -> tuple[str, bytes]:
             raise CheckError(
                 f"{check} needs {paper}", hint="name its file, or your reference to it, with --authorization"
             )
-        return "", b""
+        return Authorization()
     content = _content(authorization)
     if content is not None:
         digest = hashlib.sha256(content).digest()
         # Hub and holders read the reference, and a file may be named after its applicant.
-        return f"file {digest.hex()[:16]}", digest
+        return Authorization(f"file {digest.hex()[:16]}", digest, authorization)
     if len(authorization) > _REFERENCE_CHARS_MAX or not authorization.isprintable():
         raise CheckError(f"a reference has at most {_REFERENCE_CHARS_MAX} printable characters")
-    return authorization, hashlib.sha256(authorization.encode()).digest()
+    if "/" in authorization or authorization.lower().endswith(_FILE_ENDINGS):
+        raise CheckError(
+            f"there is no file {authorization!r} to take as the authorization",
+            hint="correct its path, or give your reference to it: one without a slash and without a file's ending",
+        )
+    return Authorization(authorization, hashlib.sha256(authorization.encode()).digest())
 
 
 def _content(authorization: str) -> bytes | None:

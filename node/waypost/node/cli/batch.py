@@ -28,7 +28,7 @@ from rich.table import Table
 from waypost.node import asking
 from waypost.node.applicants import Inquiry, inquiry_from_json
 from waypost.node.clear import found_word
-from waypost.node.cli.check import load
+from waypost.node.cli.check import load, tell_authorizations
 from waypost.node.errors import CheckError
 from waypost.node.intake.cells import Cells
 from waypost.node.intake.people import read_person
@@ -99,6 +99,8 @@ def run_batch(store: Store, path: Path, said: Reasons, *, as_json: bool) -> None
     digest, rows = read_applicants(path)
     reasons = said.by_row(rows)
     inquiries = {row: inquiry_of(reasons[row], applicant, digest, row) for row, applicant in rows.items()}
+    if not as_json:
+        tell_authorizations(reasons.values())
     earlier = asked_before(store, digest, reasons, time.time_ns() // 1_000_000)
     if earlier:
         Console(stderr=True).print(f"{len(earlier)} of {len(rows)} applicants were asked before: the rest now.")

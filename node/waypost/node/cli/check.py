@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +95,10 @@ def check(
                 numbers_of(cert or [], officer_id or []),
                 today=datetime.now(UTC).date(),
             )
-            _one(store, why.inquiry(person), wait_s, as_json=as_json)
+            inquiry = why.inquiry(person)
+            if not as_json:
+                tell_authorizations([why])
+            _one(store, inquiry, wait_s, as_json=as_json)
 
 
 @app.command()
@@ -156,7 +160,8 @@ class Why:
 
         if purpose not in PURPOSES:
             raise CheckError(f"{purpose!r} is no purpose", hint="one of: " + ", ".join(PURPOSES))
-        self.reference, self.digest = authorization_of(authorization, purpose)
+        self.authorization = authorization_of(authorization, purpose)
+        self.reference, self.digest = self.authorization.reference, self.authorization.digest
         self.purpose, self.staff, self._shared = purpose, staff_of(by), shared
 
     def inquiry(self, person: Person, batch: str = "", row: int = 0) -> Inquiry:
@@ -170,6 +175,16 @@ class Why:
                 hint="use a file number, or name the authorization's file: only its digest leaves the node",
             )
         return Inquiry(person, self.purpose, self.reference, self.digest, self.staff, batch, row)
+
+
+def tell_authorizations(reasons: Iterable[Why]) -> None:
+    """Say on standard error what is taken as authorization: a mistyped path must not pass for a reference unseen."""
+    told = list(dict.fromkeys(why.authorization for why in reasons if why.reference))
+    files = sum(1 for each in told if each.file)
+    if len(told) > 1:
+        typer.echo(f"authorizations: files {files}, references {len(told) - files}", err=True)
+    elif told:
+        typer.echo(told[0].words(), err=True)
 
 
 def _one(store: Store, inquiry: Inquiry, wait_s: float, *, as_json: bool) -> None:

@@ -63,7 +63,7 @@ def add(
     """
     from waypost.node import settings, watching
     from waypost.node.cli.batch import Reasons, inquiry_of, read_applicants
-    from waypost.node.cli.check import Why
+    from waypost.node.cli.check import Why, tell_authorizations
     from waypost.node.federation import read_federation
 
     now_ms = time.time_ns() // 1_000_000
@@ -76,12 +76,14 @@ def add(
             )
             for row, each in rows.items()
         ]
+        tell_authorizations(reasons.values())
     else:
         why = Why(purpose, authorization, by)
         ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
         names = names_of(family, given, middle, suffix, other_name or [])
         person = person_of(names, dob, ssn, numbers_of(cert or [], officer_id or []), today=datetime.now(UTC).date())
         watches = [watching.new_watch(why.inquiry(person), label or "-", days, now_ms)]
+        tell_authorizations([why])
     read_federation(home)
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
         added = _add_new(store, watches)
