@@ -112,10 +112,10 @@ REASON_CHARS_MAX: Final = 40
 """Longest word for a reason that a node may give."""
 
 RESTART_RETRY_AFTER_MS: Final = 1000
-SUSPENDED_RETRY_AFTER_MS: Final = HOUR_MS
+SUSPENDED_RETRY_AFTER_MS: Final = 3 * MINUTE_MS
 SUPERSEDED_RETRY_AFTER_MS: Final = MINUTE_MS
 LIMITED_RETRY_AFTER_MS: Final = HOUR_MS
-"""What a Goodbye asks a node to wait."""
+"""What a Goodbye asks a node to wait. Nobody tells a suspended one of its reinstatement, so it tries often."""
 
 THREAD_TURN_S: Final = 0.0005
 """How long Python lets one thread run before another that waits. The database's thread gives its turn up at every

@@ -4,13 +4,15 @@
     connecting  --Welcome--------> attached
     connecting  --failed---------> waiting (back-off doubled)
     attached    --stream ended---> waiting (back-off from the start)
-    attached    --Goodbye--------> waiting (at least as long as the hub asks)
+    attached    --Goodbye--------> waiting (at least as long as the hub asks, see rule 5)
     any         --asked to stop--> gone
 
 1. Back-off doubles from BACKOFF_FIRST_S to BACKOFF_MAX_S with full jitter, and never gives up.
 2. Mail is acknowledged only after its effect is stored. What is not acknowledged comes again, and is recognized.
 3. A post stays in the outbox until the hub has said what became of it; after a reconnection all of them go up again.
 4. Whoever waits to send while the hub takes nothing is let go when the stream ends; what he had is dropped.
+5. A suspended node tries again within SUSPENDED_WAIT_MAX_S whatever the hub asks, for nobody tells it of its
+   reinstatement. What the hub asks is stretched by up to a quarter, so that many nodes do not come back together.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ _log = logging.getLogger("waypost.node")
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 60.0
+SUSPENDED_WAIT_MAX_S: Final = 240.0
+"""Before it is stretched: five minutes at most."""
 CONNECT_TIMEOUT_S: Final = 20.0
 """From the first try of a connection until Welcome."""
 OUTGOING_FRAMES_MAX: Final = 256
@@ -66,6 +70,11 @@ def back_off(failures: int, jitter: float) -> float:
     return ceiling * (0.5 + jitter / 2)
 
 
+def stretched(asked_s: float, jitter: float) -> float:
+    """Seconds to wait where the hub asked for that many (rule 5); `jitter` is between 0 and 1."""
+    return asked_s * (1 + jitter / 4)
+
+
 class Link:
     """Keeps one stream up. `send` puts frames on it; frames sent while it is down are dropped, for nothing is lost."""
 
@@ -92,7 +101,8 @@ class Link:
                 self.state = LinkState.WAITING
                 failures = 0 if reached else failures + 1
                 await self._events.detached(why)
-                wait_s = max(back_off(failures, random.random()), self._asked_to_wait_s)  # noqa: S311 - jitter
+                jitter = random.random()  # noqa: S311 - no secret
+                wait_s = max(back_off(failures, jitter), stretched(self._asked_to_wait_s, jitter))
                 self._asked_to_wait_s = 0.0
                 _log.info("link down (%s); next try in %.1f s", why, wait_s)
                 await asyncio.sleep(wait_s)
@@ -137,7 +147,9 @@ class Link:
                 return "the hub ended the stream"
             frame = response.frame
             if frame.HasField("goodbye"):
-                self._asked_to_wait_s = frame.goodbye.retry_after_ms / 1000
+                asked_s = frame.goodbye.retry_after_ms / 1000
+                suspended = frame.goodbye.reason == "suspended"
+                self._asked_to_wait_s = min(asked_s, SUSPENDED_WAIT_MAX_S) if suspended else asked_s
                 return f"the hub said goodbye: {frame.goodbye.reason}"
             await self._events.frame(frame)
 

@@ -84,6 +84,11 @@ async def goodbye(_: Hub) -> AsyncIterator[link_pb2.HubFrame]:
     yield link_pb2.HubFrame(goodbye=link_pb2.Goodbye(reason="restarting", retry_after_ms=700))
 
 
+async def suspended(_: Hub) -> AsyncIterator[link_pb2.HubFrame]:
+    yield WELCOME
+    yield link_pb2.HubFrame(goodbye=link_pb2.Goodbye(reason="suspended", retry_after_ms=3_600_000))
+
+
 async def mail(_: Hub) -> AsyncIterator[link_pb2.HubFrame]:
     yield WELCOME
     yield link_pb2.HubFrame(mail=link_pb2.Mail(mail_id=1))
@@ -227,8 +232,18 @@ async def test_a_goodbye_is_waited_out_once_whatever_the_back_off_says(monkeypat
     owner = Owner()
     async with linked(hub_that(goodbye, welcome_and_go, welcome_and_stay), owner, monkeypatch) as (_, waited):
         await until(lambda: owner.attached == 3)
-        assert waited == [0.7, BACKOFF_FIRST_S]
+        assert waited == [pytest.approx(0.7 * 1.25), BACKOFF_FIRST_S]
     assert owner.detached[0] == "the hub said goodbye: restarting"
+
+
+async def test_rule_5_a_suspended_node_tries_again_within_five_minutes_whatever_the_hub_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = Owner()
+    async with linked(hub_that(suspended, welcome_and_stay), owner, monkeypatch) as (_, waited):
+        await until(lambda: owner.attached == 2)
+        assert waited == [300.0]
+    assert owner.detached[0] == "the hub said goodbye: suspended"
 
 
 @pytest.mark.parametrize(

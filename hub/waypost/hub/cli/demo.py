@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +53,7 @@ def demo(
     try:
         _validate(data, check, asker)
         members = read_members(data or SHIPPED)
+        signal.signal(signal.SIGTERM, _interrupt)
         with _folder(directory) as folder:
             federation = Federation(folder, members)
             try:
@@ -66,6 +67,11 @@ def demo(
         if error.hint:
             typer.echo(f"hint: {error.hint}", err=True)
         raise typer.Exit(1) from None
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """SIGTERM ends the demonstration as Ctrl-C does, with everything that it has started."""
+    raise KeyboardInterrupt
 
 
 def _validate(data: Path | None, check: Path | None, asker: str | None) -> None:
@@ -117,4 +123,6 @@ def _stay(federation: Federation, console: Console) -> None:
     console.print(f"  waypost-node checks list --home {folder / asker}", soft_wrap=True)
     console.print(f"  waypost-hub members --home {folder / 'hub'}", soft_wrap=True)
     console.print("\nCtrl-C ends it.")
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    with suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()

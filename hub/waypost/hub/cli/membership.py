@@ -16,6 +16,8 @@ from sqlalchemy import Engine
 from waypost.hub import index, members, settings
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit, get_meta, open_engine
+from waypost.hub.limits import SUSPENDED_RETRY_AFTER_MS
+from waypost.protocol.limits import MINUTE_MS
 from waypost.protocol.names import require_ori
 from waypost.protocol.shell import HomeOption, JsonOption
 from waypost.v1 import roster_pb2
@@ -92,7 +94,9 @@ def reinstate(
 ) -> None:
     """Let a suspended member take part again."""
     _set_status(home, ori, reason, roster_pb2.MEMBER_STATUS_ACTIVE, Event.REINSTATED)
-    typer.echo(f"{ori} takes part again from the next roster on.")
+    minutes = -(-SUSPENDED_RETRY_AFTER_MS * 5 // (4 * MINUTE_MS))
+    typer.echo(f"{ori} takes part again from the next roster on, which a running hub publishes within a second.")
+    typer.echo(f"Its node tries to link again within {minutes} minutes; at once when it is started anew.")
 
 
 def _set_status(home: Path, ori: str, reason: str, status: int, event: Event) -> None:
