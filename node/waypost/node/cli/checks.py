@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,6 +109,7 @@ def save_receipt(
     """Write a check's signed receipt, with the proof that it is in the hub's log, to a file that anybody can verify."""
     from waypost.node import settings
     from waypost.node.errors import CheckError
+    from waypost.node.federation import read_federation
     from waypost.node.receipt_files import receipt_file
 
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
@@ -115,7 +117,12 @@ def save_receipt(
         if held is None or held.receipt is None:
             raise CheckError("the hub has not taken this check yet, so there is no receipt", hint="try again later")
         output.write_bytes(receipt_file(store, held.receipt))
-    typer.echo(f"Wrote {output}. Anybody can verify it with: waypost-node verify {output}")
+    roots = read_federation(home)
+    keys = f"--hub-key {roots.hub_key.hex()} --trustee-key {roots.trustee_key.hex()}"
+    typer.echo(
+        f"Wrote {output}. Anybody can verify it, with the root keys of hub and trustee as the federation told them:"
+    )
+    typer.echo(f"waypost-node verify {shlex.quote(str(output))} {keys}")
 
 
 def find_check(store: Store, text: str) -> bytes:
