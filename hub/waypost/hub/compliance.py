@@ -8,7 +8,7 @@
 3. Its index is current when a comparison agreed on one of the INDEX_CURRENT_DAYS days that end with that day.
 4. It submits when it takes part, has attested, and its index is current. Anything less is named, each with its clause.
 5. Its credentials stand as credentials.py says.
-6. It is silent when no comparison at all was made for SILENT_DAYS days.
+6. It is silent when it was a member SILENT_DAYS days ago and no comparison at all was made since.
 
 Late reporting is judged by what the node signs of itself (timeliness, in bands) and by the share of comparisons that
 agreed over RECONCILIATION_SHARE_DAYS days.
@@ -32,12 +32,13 @@ from waypost.v1 import compliance_pb2
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """An agency of the roster; `active` unless it is suspended."""
+    """An agency of the roster; `active` unless it is suspended, `new` when it was no member SILENT_DAYS days before."""
 
     ori: str
     name: str
     state: str
     active: bool = True
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _assess_one(agency: Agency, by_agency: _Sorted, books: Books, as_of: date) -
         due=due,
         index=index,
         index_current=_within(index.agreed_on, as_of, INDEX_CURRENT_DAYS),
-        silent=not _within(index.compared_on, as_of, SILENT_DAYS),
+        silent=not agency.new and not _within(index.compared_on, as_of, SILENT_DAYS),
         credential=books.standing(agency.ori, agency.state),
         timeliness=by_agency.timeliness.get(agency.ori),
         officers=described.officers if described else None,

@@ -27,7 +27,7 @@ from waypost.hub import schema
 from waypost.hub.compliance import Agency, Evidence
 from waypost.hub.credentials import Counted
 from waypost.hub.errors import Refused
-from waypost.hub.limits import ROSTERS_OPENED_MAX
+from waypost.hub.limits import ROSTERS_OPENED_MAX, SILENT_DAYS
 from waypost.protocol import names
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.facts import ReconciliationDay, fact_digest, parse_fact
@@ -105,7 +105,8 @@ def read_evidence(rosters: Rosters, as_of: date) -> tuple[Evidence, list[Broken]
     connection, broken = rosters.connection, list[Broken]()
     ends = datetime.combine(as_of + timedelta(days=1), time(), UTC)
     roster = rosters.at(int(ends.timestamp() * 1000))
-    agencies = () if roster is None else tuple(_agencies(roster))
+    new = _joined_since(connection, int((ends - timedelta(days=SILENT_DAYS)).timestamp() * 1000))
+    agencies = () if roster is None else tuple(_agencies(roster, new))
     counted = []
     for row in connection.execute(select(schema.facts).order_by(schema.facts.c.id)):
         try:
@@ -115,9 +116,15 @@ def read_evidence(rosters: Rosters, as_of: date) -> tuple[Evidence, list[Broken]
     return Evidence(agencies, tuple(counted), tuple(_days(rosters, broken))), broken
 
 
-def _agencies(roster: Roster) -> list[Agency]:
+def _joined_since(connection: Connection, moment_ms: int) -> frozenset[str]:
+    """Members that joined since: the hub's own word, which only decides whether one is called silent."""
+    table = schema.members
+    return frozenset(connection.scalars(select(table.c.ori).where(table.c.joined_at_ms >= moment_ms)))
+
+
+def _agencies(roster: Roster, new: frozenset[str]) -> list[Agency]:
     wanted = [member for member in roster.members.values() if member.role == roster_pb2.ROLE_AGENCY]
-    return [Agency(member.ori, member.name, member.state, member.active) for member in wanted]
+    return [Agency(member.ori, member.name, member.state, member.active, member.ori in new) for member in wanted]
 
 
 def _counted(row: Row[tuple[object, ...]], rosters: Rosters) -> Counted:

@@ -167,13 +167,18 @@ def held(store: Store, *types: str) -> list[Held]:
 
 
 def attestation_status(store: Store, today: date) -> str:
-    """What was attested last, and what is due, in one line."""
+    """What was attested last, and what is due, in one line; nothing is due for quarters that were over on joining."""
     attested = [each.fact.period for each in held(store, names.ATTESTATION) if isinstance(each.fact, Attestation)]
     newest, due, over = max(attested, default=None), newest_due(today), newest_over(today)
     last = f"{newest} attested" if newest is not None else "never attested"
-    if newest is None or newest < due:
+    joined_ms = store.audit.first(Event.JOINED)
+    first = Quarter.of(day_of(joined_ms)) if joined_ms is not None else due
+    if newest is None and first > over:
+        earlier = f"to count as submitting before: waypost-node attest --period {over}"
+        return f"{last}; {first} is the first due, by {first.due_on}; {earlier}"
+    if due >= first and (newest is None or newest < due):
         return f"{last}; {due} is OVERDUE since {due.due_on}: waypost-node attest --period {due}"
-    if newest < over:
+    if newest is None or newest < over:
         return f"{last}; {over} is due by {over.due_on}: waypost-node attest --period {over}"
     return f"{last}; nothing is due"
 

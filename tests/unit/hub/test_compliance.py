@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
-from tests.parties.compliance_world import World
+from tests.parties.compliance_world import World, noon
 
 from waypost.crypto.envelope import sign
 from waypost.hub import grants, schema
@@ -236,6 +236,13 @@ def test_size_and_locale_make_the_report_of_section_2d(world: World) -> None:
         ("0-9, rural", 1, 0),
         ("100-249, urban", 1, 1),
     ]
+
+
+@pytest.mark.parametrize(("joined", "silent"), [("2026-11-17", True), ("2026-11-18", False), (TODAY, False)])
+def test_rule_6_a_member_for_less_than_a_week_is_not_silent(world: World, joined: str, silent: bool) -> None:
+    with world.engine.begin() as connection:
+        connection.execute(update(schema.members).values(joined_at_ms=noon(joined)))
+    assert {each.silent for each in world.assess(TODAY)[0].values()} == {silent}
 
 
 def test_share_of_comparisons_and_silence_come_from_the_hubs_signed_days(world: World) -> None:

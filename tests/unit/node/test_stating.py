@@ -13,9 +13,10 @@ from waypost.crypto.envelope import SigningKey, parse_envelope, sign
 from waypost.crypto.errors import EnvelopeError
 from waypost.crypto.freshness import Header, header_to_proto, new_header
 from waypost.node import stating
+from waypost.node.audit import Event
 from waypost.node.errors import Refused, SettingsError
 from waypost.node.stating import Author
-from waypost.node.store import Store
+from waypost.node.store import AuditEntry, Store
 from waypost.protocol import limits, names
 from waypost.protocol.errors import ProtocolError
 from waypost.protocol.quarters import Quarter
@@ -113,6 +114,23 @@ def test_an_attestation_that_the_hub_refused_does_not_count_and_status_asks_agai
 def test_status_reminds_when_an_attestation_is_due(store: Store, today: date, words: str) -> None:
     attest(store)
     assert stating.attestation_status(store, today).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("joined", "words"),
+    [
+        (date(2026, 9, 30), "never attested; 2026Q3 is OVERDUE since 2026-11-14"),
+        (date(2026, 10, 1), "never attested; 2026Q4 is the first due, by 2027-02-14; to count as submitting before: "),
+        (date(2026, 11, 26), "never attested; 2026Q4 is the first due, by 2027-02-14; to count as submitting before: "),
+    ],
+)
+def test_an_agency_is_not_overdue_for_a_quarter_that_was_over_when_it_joined(
+    store: Store, joined: date, words: str
+) -> None:
+    at_ms = int(datetime(joined.year, joined.month, joined.day, 12, tzinfo=UTC).timestamp() * 1000)
+    store.audit.add(AuditEntry(at_ms, Event.JOINED, "CA9900100"))
+    assert stating.attestation_status(store, date(2026, 11, 26)).startswith(words)
+    assert stating.attestation_status(store, date(2027, 2, 15)).startswith("never attested; 2026Q4 is OVERDUE")
 
 
 def test_a_role_signs_only_what_is_its_own(store: Store) -> None:

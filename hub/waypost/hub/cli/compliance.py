@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from waypost.hub import grants, settings, standings
-from waypost.hub.compliance import Evidence, assess, days_to_index
+from waypost.hub.compliance import Compliance, Evidence, assess, days_to_index
 from waypost.hub.database import open_engine, reading
 from waypost.hub.errors import SettingsError
 from waypost.hub.evidence import Broken, Rosters, read_evidence
@@ -118,6 +118,7 @@ def facts_of(decision: Decision) -> dict[str, Any]:
         "reconciliations_agreed": index.agreed,
         "reconciliations": index.compared,
         "silent": standing.silent,
+        "not_yet_compared": _not_yet_compared(standing),
         "median_days_to_index": median,
         "p95_days_to_index": p95,
         "submits": standing.submits,
@@ -126,6 +127,10 @@ def facts_of(decision: Decision) -> dict[str, Any]:
         "credential_until": _iso(held.until),
         "eligible": decision.eligible,
     }
+
+
+def _not_yet_compared(standing: Compliance) -> bool:
+    return standing.agency.new and standing.index.compared_on is None
 
 
 def _in(decision: Decision, state: str) -> bool:
@@ -189,6 +194,9 @@ def _print_tables(day: date, evidence: Evidence, decisions: list[Decision]) -> N
     _print_timeliness(console, decisions)
     silent = [each.standing.agency.ori for each in decisions if each.standing.silent]
     console.print(f"Silent, no comparison of the index for a week: {', '.join(silent) or 'none'}")
+    waiting = [each.standing.agency.ori for each in decisions if _not_yet_compared(each.standing)]
+    if waiting:
+        console.print(f"Members for less than a week, not yet compared: {', '.join(waiting)}")
     if day == datetime.now(UTC).date():
         minutes = int(RECONCILIATIONS_SIGNED_EVERY_S // 60)
         console.print(f"Comparisons of the index count once the hub has signed them: every {minutes} minutes.")

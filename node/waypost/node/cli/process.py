@@ -86,6 +86,8 @@ def status(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: 
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    if not facts["ori"]:
+        typer.echo(f"not joined yet: waypost-node join CODE --home {home} (the hub's operator gives the code)")
     for name, value in facts.items():
         typer.echo(f"{name.replace('_', ' '):<18} {value}")
 
@@ -123,7 +125,7 @@ def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
             "mail_set_aside": store.aside.count(),
             "notices_undelivered": store.notices.undelivered_count(),
             "disputes_overdue": store.statements.overdue_count(datetime.now(UTC).date()),
-            "attestation": _attestation(store),
+            "attestation": _attestation(store) if joined else "",
             "checks_open": len(store.checks.in_states(asking.OPEN_STATES)),
             "trouble": store.state.get(running.TROUBLE_STATE),
         }

@@ -138,6 +138,11 @@ class AuditRepository:
             (entry.at_ms, entry.event, entry.subject, entry.detail),
         )
 
+    def first(self, event: str) -> int | None:
+        """When the first entry of that event was made, in milliseconds since 1970; None when there is none."""
+        rows = self._db.rows("SELECT min(at_ms) FROM audit WHERE event = ?", (event,))
+        return next((int(row[0]) for row in rows if row[0] is not None), None)
+
     def newest(self, limit: int) -> list[AuditEntry]:
         """The newest entries, newest first."""
         sql = "SELECT at_ms, event, subject, detail FROM audit ORDER BY id DESC LIMIT ?"
