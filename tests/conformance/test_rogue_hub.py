@@ -496,6 +496,35 @@ def test_attack_the_hub_says_that_the_index_differs_and_will_not_say_in_what(wor
     world.unharmed()
 
 
+@pytest.mark.parametrize(
+    ("listed", "messages", "told"),
+    [
+        ([bytes([3]) * 17], 1, "the hub lists tokens that were not asked for"),
+        ([bytes([255]) * 16], 1, "the hub lists tokens that were not asked for"),
+        ([bytes([3]) * 16] * 250_000, 20, "the hub lists more tokens than a member may have"),
+    ],
+    ids=["too long", "of another bucket", "without end"],
+)
+def test_attack_the_hub_lists_as_the_nodes_what_fills_its_memory_and_its_disk(
+    world: World, listed: list[bytes], messages: int, told: str
+) -> None:
+    relay, node = world.federation.relay, world.bystander
+    answer = hub_service_pb2.ListRegisteredResponse(tokens=listed).SerializeToString()
+    before = node.store.covers.withdrawals(1)
+
+    def lie(call: Call, data: bytes) -> Iterable[bytes]:
+        return [answer] * messages if call.method == "ListRegistered" else (data,)
+
+    relay.down = lie
+    with world.federation.audited(node.ori, "detached", detail=told):
+        relay.inject(node.ori, index_verdict=link_pb2.IndexVerdict(agrees=False, bucket_digests=[bytes(32)] * 256))
+    relay.behave()
+    with world.federation.audited(node.ori, "index-agreed"):
+        relay.attached(node.ori)
+    assert node.store.covers.withdrawals(1) == before
+    world.unharmed()
+
+
 def test_attack_frames_that_say_nothing(world: World) -> None:
     relay, node = world.federation.relay, world.bystander
     relay.inject(node.ori, index_verdict=link_pb2.IndexVerdict(agrees=False, bucket_digests=[b"short"]))

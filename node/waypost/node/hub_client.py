@@ -15,7 +15,8 @@ from waypost.crypto import pki
 from waypost.crypto.serving import channel_options, utc_now
 from waypost.node.errors import LinkError, Refused
 from waypost.node.federation import authority_path, certificate_path
-from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
+from waypost.node.limits import LISTED_TOKENS_MAX
+from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX, TOKEN_BYTES
 from waypost.v1 import envelope_pb2, hub_service_pb2
 from waypost.v1.hub_service_pb2_grpc import HubServiceStub
 
@@ -68,12 +69,18 @@ class HubClient:
         await _answered(self.stub.Register(request, timeout=CALL_TIMEOUT_S))
 
     async def list_registered(self, epoch: int, buckets: Sequence[int]) -> list[bytes]:
-        """HubService.ListRegistered, all messages together."""
+        """HubService.ListRegistered, all messages together; LinkError when they are not tokens of those buckets."""
         tokens: list[bytes] = []
         request = hub_service_pb2.ListRegisteredRequest(epoch=epoch, buckets=buckets)
+        asked = frozenset(buckets)
         with _failures_told():
             async for response in self.stub.ListRegistered(request, timeout=CALL_TIMEOUT_S):
-                tokens.extend(_readable(response).tokens)
+                more = _readable(response).tokens
+                if any(len(token) != TOKEN_BYTES or token[0] not in asked for token in more):
+                    raise LinkError("the hub lists tokens that were not asked for")
+                tokens.extend(more)
+                if len(tokens) > LISTED_TOKENS_MAX:
+                    raise LinkError("the hub lists more tokens than a member may have")
         return tokens
 
     async def submit_check(self, request: hub_service_pb2.SubmitCheckRequest) -> envelope_pb2.Envelope:

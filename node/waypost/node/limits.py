@@ -144,6 +144,12 @@ AGENCIES_MAX: Final = 50_000
 EXAMPLES_ROWS_MAX: Final = 20_000
 """Rows that an inspection looks at for formats and values; it counts all of them."""
 
+MENDED_BUCKETS: Final = 16
+"""Buckets of the index that are compared token by token at a time: a sixteenth of all tokens is in memory."""
+
+LISTED_TOKENS_MAX: Final = 2_500_000
+"""Most tokens that the hub can list of so many buckets: a POST board has 32 million in 256."""
+
 CHUNK_CHARS: Final = 16 * 1024 * 1024
 """Text of the rows that are read, judged and stored at a time: rows are long in hostile files only."""
 

@@ -31,6 +31,7 @@ from waypost.node import covering
 from waypost.node.asking import evaluation_request
 from waypost.node.errors import Refused
 from waypost.node.keys import OFFICER_TOKENS_MAX, match_inputs
+from waypost.node.limits import MENDED_BUCKETS
 from waypost.node.store import IndexedPerson, OfficerTokens, Store
 from waypost.protocol import limits, names
 from waypost.protocol.index_digest import bucket_digest, differing_buckets, index_digest
@@ -230,14 +231,19 @@ class Tokenizer:
             return 0
         theirs = tuple(verdict.bucket_digests)
         ours = await threads.in_store(lambda: _bucket_digests(store, epoch))
-        buckets = differing_buckets(ours, theirs)
-        listed = set(await self._hub.list_registered(epoch, buckets))
-        held = await threads.in_store(
-            lambda: {token for bucket in buckets for token in store.tokens.registered(epoch, bucket)}
-        )
-        await threads.in_store(lambda: store.tokens.mark_unregistered(sorted(held - listed), epoch))
-        await threads.in_store(lambda: store.tokens.withdraw(listed - held, epoch))
-        return len(held ^ listed)
+        buckets, mended = differing_buckets(ours, theirs), 0
+        for start in range(0, len(buckets), MENDED_BUCKETS):  # a few at a time, so that memory does not grow with them
+            part = buckets[start : start + MENDED_BUCKETS]
+            listed = set(await self._hub.list_registered(epoch, part))
+            mended += await threads.in_store(lambda p=part, ls=listed: _mend(store, epoch, p, ls))  # type: ignore[misc]
+        return mended
+
+
+def _mend(store: Store, epoch: int, buckets: Sequence[int], listed: set[bytes]) -> int:
+    held = {token for bucket in buckets for token in store.tokens.registered(epoch, bucket)}
+    store.tokens.mark_unregistered(sorted(held - listed), epoch)
+    store.tokens.withdraw(listed - held, epoch)
+    return len(held ^ listed)
 
 
 def _enter_epoch(store: Store, epoch: int) -> None:
