@@ -7,6 +7,7 @@ one's life are over; handshakes from then on show the new one, and streams that 
 from __future__ import annotations
 
 import gc
+import socket
 from datetime import UTC, datetime
 from typing import Final
 
@@ -63,6 +64,24 @@ def renewing_server_credentials(
 
     # The stubs do not know that gRPC takes None for "no change".
     return grpc.dynamic_ssl_server_credentials(configuration(), renewed, require_client_authentication=True)  # type: ignore[arg-type]
+
+
+def why_not_listening(address: str) -> str:
+    """Why nothing can listen on HOST:PORT, in the system's words; empty when something can.
+
+    Asked before gRPC is: that prints a line of its own for whoever wrote it, and does not tell a reason.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except (OSError, ValueError) as error:
+        return (getattr(error, "strerror", None) or "it is no address").lower()
+    return ""
 
 
 def channel_options(tls_name: str, *, message_bytes_max: int) -> list[tuple[str, str | int]]:

@@ -47,7 +47,7 @@ class Checkpoints:
                 await self.step(_now_ms())
                 await asyncio.sleep(CHECKPOINT_POLL_S)
             except TrusteeUnavailable as error:
-                _log.warning("no new checkpoint: %s", error)
+                _log.warning("no new checkpoint: %s (the trustee is expected at %s)", error, self.trustee.address)
                 await asyncio.sleep(CHECKPOINT_RETRY_S)
             except Refused as error:
                 await self._refused(error)

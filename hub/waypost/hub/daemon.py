@@ -21,7 +21,7 @@ from waypost.crypto.envelope import SigningKey
 from waypost.crypto.errors import KeystoreError
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.reading import RequestReader
-from waypost.crypto.serving import renewing_server_credentials, server_options, settle
+from waypost.crypto.serving import renewing_server_credentials, server_options, settle, why_not_listening
 from waypost.crypto.split_oprf import HalfKey
 from waypost.hub import checks, index, mailbox, reconciliations, routing, standings, watches
 from waypost.hub.checkpoints import Checkpoints
@@ -185,10 +185,15 @@ def _add_standard(server: aio.Server, probe: health.aio.HealthServicer, name: st
 
 
 async def _start(server: aio.Server, address: str, credentials: object) -> str:
+    hint = (
+        "perhaps this hub is served already, or another program holds the port (ss -ltnp tells); settings.toml has it"
+    )
+    if why := why_not_listening(address):
+        raise SettingsError(f"nothing can listen on {address}: {why}", hint=hint)
     try:
         port = server.add_secure_port(address, credentials)  # type: ignore[arg-type]
     except RuntimeError:
-        raise SettingsError(f"nothing can listen on {address}", hint="change it in settings.toml") from None
+        raise SettingsError(f"nothing can listen on {address}", hint=hint) from None
     await server.start()
     return f"{address.rpartition(':')[0]}:{port}"
 
@@ -224,7 +229,7 @@ async def _keep_roster(hub: Hub, keys: IndexKeys) -> None:
             retry_s = ROSTER_RETRY_FIRST_S
             await asyncio.sleep(MEMBERSHIP_POLL_S)
         except (TrusteeUnavailable, Refused) as error:
-            _log.warning("no new roster: %s", error)
+            _log.warning("no new roster: %s (the trustee is expected at %s)", error, hub.trustee.address)
             await asyncio.sleep(retry_s)
             retry_s = min(2 * retry_s, ROSTER_RETRY_MAX_S)
         except Exception:  # noqa: BLE001 - the roster must be kept up whatever happens

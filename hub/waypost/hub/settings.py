@@ -28,6 +28,10 @@ from waypost.hub.errors import SettingsError
 
 DEFAULT_LISTEN: Final = "127.0.0.1:7400"
 DEFAULT_ENROL_LISTEN: Final = "127.0.0.1:7401"
+FOUND_HINT: Final = (
+    "name the hub's folder with --home or WAYPOST_HOME; a new one is founded with: "
+    "waypost-hub init --home DIR --trustee TRUSTEE_JSON --trustee-address HOST:PORT (docs/hub.md)"
+)
 _KEY_BYTES: Final = 32
 _ENROL_LIFETIME: Final = timedelta(days=3650)
 """The enrolment certificate is pinned by join codes, not trusted for its dates."""
@@ -129,7 +133,7 @@ def read_settings(home: Home) -> Settings:
         content = tomllib.loads(home.settings.read_text())
         return Settings(**{name: str(content[name]) for name in Settings.__dataclass_fields__})
     except FileNotFoundError:
-        raise SettingsError(f"{home.folder} holds no hub", hint="run: waypost-hub init --home DIR") from None
+        raise SettingsError(f"{home.folder} holds no hub", hint=FOUND_HINT) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{home.settings} is not TOML: {error}") from None
     except KeyError as error:

@@ -36,7 +36,7 @@ class TrusteeLink:
     """Calls the trustee; a refusal of the trustee's is Refused, anything else TrusteeUnavailable."""
 
     def __init__(self, address: str, trustee_ca_pem: bytes, authority: pki.CertificateAuthority) -> None:
-        self._address = address
+        self.address = address
         self._root = trustee_ca_pem
         self._authority = authority
         self._key = pki.new_key_pem()
@@ -55,7 +55,7 @@ class TrusteeLink:
             options = channel_options(pki.TRUSTEE_TLS_NAME, message_bytes_max=GRPC_MESSAGE_BYTES_MAX)
             # gRPC's own back-off grows to two minutes: a trustee that is back should be found within seconds.
             options += [("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS)]
-            self._channel = aio.secure_channel(self._address, credentials, options=options)
+            self._channel = aio.secure_channel(self.address, credentials, options=options)
         return self._channel
 
     def _stub(self) -> TrusteeServiceAsyncStub:

@@ -16,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.pki import TRUSTEE_TLS_NAME, CertificateAuthority
 from waypost.crypto.reading import RequestReader
-from waypost.crypto.serving import renewing_server_credentials, server_options, settle
+from waypost.crypto.serving import renewing_server_credentials, server_options, settle, why_not_listening
 from waypost.protocol.limits import GRPC_MESSAGE_BYTES_MAX
 from waypost.trustee.errors import SettingsError
 from waypost.trustee.limits import HOUSEKEEPING_INTERVAL_S
@@ -50,11 +50,14 @@ async def serve(home: Home, keystore: Keystore) -> None:
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     authority = CertificateAuthority.from_bytes(keystore.get("ca"))
     address = listen_address(home)
+    hint = "perhaps this trustee is served already, or another program holds the port (ss -ltnp); settings.toml has it"
+    if why := why_not_listening(address):
+        raise SettingsError(f"nothing can listen on {address}: {why}", hint=hint)
     try:
         credentials = renewing_server_credentials(authority, TRUSTEE_TLS_NAME, hub.ca_pem)
         port = server.add_secure_port(address, credentials)
     except RuntimeError:
-        raise SettingsError(f"nothing can listen on {address}", hint=f"change `listen` in {home.settings}") from None
+        raise SettingsError(f"nothing can listen on {address}", hint=hint) from None
     await server.start()
     await checks.set("", health_pb2.HealthCheckResponse.SERVING)
     settle()

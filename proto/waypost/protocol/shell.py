@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -39,6 +40,26 @@ RootKeyOption = Annotated[
 INSTALL_HUB_HINT = "in a clone of the repository: pip install '.[hub]'"
 """What to do where the hub's and trustee's packages are missing."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts for machines.")]
+
+
+def add_version(app: typer.Typer) -> None:
+    """Let a program tell its version."""
+    app.callback()(_root)
+
+
+def _show_version(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{context.find_root().info_name} {metadata.version('waypost')}")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def root_key(text: str) -> bytes:

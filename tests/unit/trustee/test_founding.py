@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -70,6 +75,50 @@ def test_a_file_that_was_swapped_on_the_way_has_another_fingerprint(tmp_path: Pa
         home=tmp_path / "hub",
     )
     assert prints(said)["trustee"] != genuine
+
+
+def serve(program: str, home: Path) -> tuple[int, list[str]]:
+    """Serve for real, which must end by itself; exit code and the lines of standard error."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name(program)), "serve", "--home", str(home)],
+        env={**os.environ, "WAYPOST_PASSPHRASE": commands.PASSPHRASE},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("program", ["waypost-hub", "waypost-trustee"])
+def test_a_port_that_is_held_is_told_in_two_lines_without_a_library_of_ours_speaking(
+    tmp_path: Path, program: str
+) -> None:
+    at = found(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        address = f"127.0.0.1:{holder.getsockname()[1]}"
+        home = at.hub if program == "waypost-hub" else at.trustee
+        file = home / "settings.toml"
+        file.write_text(re.sub(r'^listen = ".*"', f'listen = "{address}"', file.read_text()))
+        code, lines = serve(program, home)
+    assert code == 1
+    assert lines[0] == f"error: nothing can listen on {address}: address already in use"
+    assert lines[1].startswith("hint: perhaps this ")
+    assert len(lines) == 2
+
+
+def test_serving_without_a_home_tells_how_one_is_founded(tmp_path: Path) -> None:
+    missed = commands.run("waypost-hub", "serve", home=tmp_path / "nowhere")
+    assert missed.returncode == 1
+    assert "waypost-hub init --home DIR --trustee TRUSTEE_JSON --trustee-address HOST:PORT" in missed.stderr
+
+
+@pytest.mark.parametrize("program", ["waypost-node", "waypost-hub", "waypost-trustee"])
+def test_every_program_tells_its_version(program: str) -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name(program)), "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{program} {metadata.version('waypost')}\n"
 
 
 def test_withdrawing_tells_what_was_open_and_refuses_what_was_not(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ app = typer.Typer(
 for module in (process, invitations, membership, compliance, bodies, release, demo, keys, log, rounds, round_schedules):
     module.register(app)
 app.add_typer(epochs.app, name="epoch")
+shell.add_version(app)
 
 
 def main() -> None:

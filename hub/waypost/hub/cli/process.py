@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
-from waypost.hub import index, schema, settings
+from waypost.hub import index, schema, settings, transparency
 from waypost.hub.database import get_meta, open_engine
 from waypost.hub.errors import SettingsError
 from waypost.hub.limits import AUDIT_ENTRIES_SHOWN
@@ -81,7 +81,8 @@ def serve(home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = N
 def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Show what the hub holds: roster, members, pointers, mail."""
     place = settings.Home(home)
-    engine = open_engine(settings.database_url(place, settings.read_settings(place)))
+    wanted = settings.read_settings(place)
+    engine = open_engine(settings.database_url(place, wanted))
     now_ms = time.time_ns() // 1_000_000
     with engine.begin() as connection:
         epoch = int(get_meta(connection, "epoch") or "1")
@@ -90,6 +91,8 @@ def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None
             "trustee_fingerprint": fingerprint(place.trustee),
             "links": get_meta(connection, "link_address") or "not served yet",
             "enrolment": get_meta(connection, "enrol_address") or "not served yet",
+            "trustee": wanted.trustee,
+            "trustee_signed": _signed_at(connection),
             "roster_version": connection.scalar(select(func.max(schema.rosters.c.version))) or 0,
             "members": connection.scalar(select(func.count()).select_from(schema.members)) or 0,
             "index_current": len(index.current_oris(connection, epoch, now_ms)),
@@ -107,6 +110,14 @@ def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None
         if name.endswith("fingerprint"):
             continue
         typer.echo(f"{name.replace('_', ' '):<16} {value}")
+
+
+def _signed_at(connection: Connection) -> str:
+    """When the trustee signed a checkpoint last: the last contact that is on record."""
+    held = transparency.published(connection)
+    if held is None:
+        return "not yet"
+    return datetime.fromtimestamp(held.cosigned_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def audit(

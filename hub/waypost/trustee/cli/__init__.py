@@ -20,6 +20,7 @@ for module in (process, admissions, keys, releases, log):
     module.register(app)
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(rounds.app, name="round")
+shell.add_version(app)
 
 
 def main() -> None:

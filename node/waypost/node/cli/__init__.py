@@ -69,6 +69,7 @@ _MODULES = (
 )
 for module in _MODULES:
     module.register(app)
+shell.add_version(app)
 
 
 def main() -> None:
