@@ -70,7 +70,7 @@ def test_facts_that_members_sign_become_the_hubs_compliance(federation: Federati
     period, year = newest_due(TODAY), (TODAY + timedelta(days=365)).isoformat()
     hub(federation, "bodies", "certify", BODY, "--from", TODAY.isoformat(), "--to", year)
     hub(federation, "describe", AGENCY, "--officers", "64", "--locale", "urban")
-    assert "OVERDUE" in federation.status(AGENCY)["attestation"]
+    assert "is the first due" in federation.status(AGENCY)["attestation"]
 
     federation.node(AGENCY, "attest", "--period", str(period), "--by", "A. Example, records lieutenant")
     federation.node(OTHER, "credential", "apply", BODY)
