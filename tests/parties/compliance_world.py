@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from google.protobuf.message import Message
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine
 
 from waypost.crypto.envelope import SigningKey, countersign, sign
 from waypost.crypto.freshness import header_to_proto, new_header
 from waypost.crypto.sealing import PUBLIC_KEY_BYTES
-from waypost.hub import facts, members, posts, reconciliations, schema
+from waypost.hub import facts, members, past_rosters, posts, reconciliations
 from waypost.hub.compliance import Compliance, assess
 from waypost.hub.database import open_engine
 from waypost.hub.evidence import Broken, Rosters, read_evidence
@@ -60,8 +60,7 @@ class World:
             rows = members.all_members(connection)
             envelope = countersign(members.make_roster(rows, roots, self.held, self.hub, noon(day)), self.trustee)
             self.held = open_roster(envelope, hub_key=self.hub.public, trustee_key=self.trustee.public)
-            row = {"version": self.held.version, "envelope": envelope.SerializeToString()}
-            connection.execute(insert(schema.rosters).values(row))
+            past_rosters.put(connection, self.held.version, envelope)
         return self.held
 
     @property

@@ -13,6 +13,7 @@ a key has changed since is the roster of that time opened.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -54,7 +55,7 @@ class Rosters:
 
     @cached_property
     def versions(self) -> list[int]:
-        """All versions, rising."""
+        """All versions that are kept, rising."""
         return list(self.connection.scalars(select(schema.rosters.c.version).order_by(schema.rosters.c.version)))
 
     def version(self, number: int) -> Roster | None:
@@ -80,9 +81,10 @@ class Rosters:
         now = newest.member(ori) if newest is not None else None
         if newest is not None and now is not None and now.key_since_version <= number <= newest.version:
             return now.signing_public_key
-        then = self.version(number)
+        place = bisect_left(self.versions, number)  # the keys of one that is not kept are those of the next that is
+        then = self.version(self.versions[place]) if place < len(self.versions) else None
         member = then.member(ori) if then is not None else None
-        return None if member is None else member.signing_public_key
+        return member.signing_public_key if member is not None and member.key_since_version <= number else None
 
     def at(self, moment_ms: int) -> Roster | None:
         """The newest roster issued before that moment."""

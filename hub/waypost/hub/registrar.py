@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, parse_envelope, sign
 from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
-from waypost.hub import invitations, members, schema, transparency
+from waypost.hub import invitations, members, past_rosters, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import Database, SeenStore, add_audit
 from waypost.hub.errors import Refused
@@ -32,7 +32,6 @@ from waypost.protocol.roster import Roster, accept_roster, parse_roster
 from waypost.v1 import envelope_pb2, link_pb2, log_pb2, roster_pb2
 
 _log = logging.getLogger("waypost.hub")
-_ROSTERS_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +240,7 @@ def _adopt(
     connection: Connection, signed: envelope_pb2.Envelope, roster: Roster, proposal: _Proposal, now_ms: int
 ) -> None:
     connection.execute(delete(schema.proposals))
-    connection.execute(delete(schema.rosters).where(schema.rosters.c.version <= roster.version - _ROSTERS_KEPT))
-    connection.execute(insert(schema.rosters).values(version=roster.version, envelope=signed.SerializeToString()))
+    past_rosters.put(connection, roster.version, signed)
     add_audit(connection, now_ms, Event.ROSTER_PUBLISHED, str(roster.version))
     transparency.append(connection, log_pb2.LOG_KIND_ROSTER, roster.payload_digest, now_ms)
     if proposal.application is None:
