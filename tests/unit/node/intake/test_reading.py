@@ -262,6 +262,12 @@ def test_json_in_each_of_its_shapes_gives_the_same_table(data: bytes) -> None:
     assert _cells(table) == [("007", "1.50", "", ""), ("", "", "a; 2", "true")]
 
 
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_single_object_is_a_table_of_one_row(end: bytes) -> None:
+    (table,) = _tables(b'{"id": "007", "n": {"first": 1.50}, "tags": []}' + end)
+    assert (table.columns, _cells(table)) == (("id", "n.first", "tags"), [("007", "1.50", "")])
+
+
 def test_json_larger_than_what_is_read_at_once_is_read_whole() -> None:
     rows = [{"id": f"{number:06}", "text": "x" * 500} for number in range(2_000)]
     (table,) = _tables(json.dumps(rows).encode())

@@ -44,13 +44,20 @@ def rows_of(part: Part, codec: str, columns: tuple[str, ...], *, lines: bool) ->
 
 
 def is_lines(part: Part, codec: str) -> bool:
-    """Whether the file holds one object a line: its first line is an object of its own, and more follow."""
+    """Whether the file holds one object a line: its first line is an object of its own, and another follows it.
+
+    If nothing follows it, it is the one row, unless it holds an array of objects: then that is the table.
+    """
     with part.open() as file, io.TextIOWrapper(file, codec) as text:
         first, second = text.readline(LINE_CHARS_MAX), text.readline(LINE_CHARS_MAX)
     try:
-        return isinstance(json.loads(first), dict) and second.lstrip().startswith("{")
+        value = json.loads(first)
     except (ValueError, RecursionError):
         return False
+    if not isinstance(value, dict) or second.strip():
+        return isinstance(value, dict) and second.lstrip().startswith("{")
+    arrays = [item for item in value.values() if isinstance(item, list)]
+    return not any(isinstance(item, dict) for array in arrays for item in array)
 
 
 def _flat(part: Part, codec: str, *, lines: bool) -> Iterator[tuple[int, dict[str, str]]]:
