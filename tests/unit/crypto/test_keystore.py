@@ -19,7 +19,7 @@ from waypost.crypto.limits import KEYSTORE_BYTES_MAX
 
 PASSPHRASE = "seven waypoints north"
 OTHER = "eight waypoints south"
-SECRETS = {"signing": bytes(range(32)), "index-1": b"\xff" * 32, "ca": b"-----BEGIN PRIVATE KEY-----"}
+SECRETS = {"signing": bytes(range(32)), "index-1": b"\xff" * 32, "ca": b"-----BEGIN A SYNTHETIC SECRET-----"}
 
 
 @pytest.fixture
