@@ -12,6 +12,7 @@
     ├── Refused             their fault: a message breaks a rule; `.reason` is an audit word
     ├── CustodyError        what was asked of batches or officers cannot be done; nothing was changed
     └── IntakeError         a file cannot be imported at all (a wrong row alone is a rejection, not an error)
+        └── FileChanged       it was changed or taken away while it was read: another try may go well
 
 Every error carries one sentence for people (`str(error)`) and, where there is something to do, a `hint`.
 No error carries a secret or a personal detail; a file, a line, a column and a rule it breaks are not personal.
@@ -50,6 +51,10 @@ class StoreUnavailable(StoreError):  # noqa: N818 - it names a state
 
 class IntakeError(NodeError):
     """A file cannot be imported at all; nothing of it was."""
+
+
+class FileChanged(IntakeError):  # noqa: N818 - it names what happened
+    """A file was changed or taken away while it was read; nothing of it was imported."""
 
 
 class CustodyError(NodeError):

@@ -46,7 +46,8 @@ FILE_BYTES_MAX: Final = 8 * 1024 * 1024 * 1024
 """Largest file of one import, unpacked: fifty million rows; it is streamed, never held in memory."""
 
 UNPACK_FREE_BYTES: Final = 64 * 1024 * 1024
-"""Up to here a packed file may unpack to any multiple of itself: a spreadsheet of empty cells is no bomb."""
+"""Up to here a packed file, and all of an archive's together, may unpack to any multiple of itself: a spreadsheet of
+empty cells is no bomb."""
 
 UNPACK_RATIO_MAX: Final = 250
 """Most that a larger packed file may grow by: exports shrink to a tenth or a thirtieth, bombs to a thousandth."""
@@ -66,8 +67,8 @@ SHEET_ROWS_MAX: Final = 1_048_576
 COLUMNS_MAX: Final = 16_384
 """Columns that Excel allows. The widest export seen has 190, and one had a stray cell beyond the thousandth."""
 
-SHARED_TEXT_CHARS_MAX: Final = 128 * 1024 * 1024
-"""Most text in a spreadsheet's table of strings, the one part that is held in memory."""
+SHARED_TEXT_BYTES_MAX: Final = 128 * 1024 * 1024
+"""Most memory for a spreadsheet's table of strings, the one part that is held: eight bytes and its text for each."""
 
 NUMBER_FORMATS_MAX: Final = 65_536
 """Most formats of cells, and parts, of a workbook: Excel allows 65,490 formats."""
@@ -75,6 +76,19 @@ NUMBER_FORMATS_MAX: Final = 65_536
 XML_TOKEN_BYTES_MAX: Final = 4 * 1024 * 1024
 """Longest tag, attribute or comment of a workbook's XML, which a parser holds as a whole: an honest one has some
 hundred bytes."""
+
+XML_DEPTH_MAX: Final = 64
+"""Deepest tag of a workbook's XML: a cell's text is the eighth."""
+
+XML_NAMES_MAX: Final = 10_000
+"""Different names of tags and attributes in a part of a workbook, which a parser keeps: the standard has a few
+hundred."""
+
+FORMAT_CODE_CHARS_MAX: Final = 255
+"""Longest format of a number: Excel's own bound."""
+
+ARCHIVE_DIRECTORY_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Largest table of contents of a zip archive, which is held in memory: some 40,000 files, of which 100 are taken."""
 
 SPARSE_CELLS_FREE: Final = 4_000_000
 """Empty cells that a table may have for nothing, beside SPARSE_CELLS_EACH_MAX for each stored one: a stray note far to
@@ -84,10 +98,17 @@ SPARSE_CELLS_EACH_MAX: Final = 250
 """Empty cells that a stored one may bring: the widest export seen has 190 columns."""
 
 LINE_CHARS_MAX: Final = 1024 * 1024
-"""Longest line of a text file: more is no table, and would be held in memory."""
+"""Longest line, and longest row of several lines, of a text file: more is no table, and would be held in memory."""
 
 OBJECT_CHARS_MAX: Final = 1024 * 1024
 """Largest object of a JSON file, for the same reason."""
+
+NESTED_NAME_CHARS_MAX: Final = 1000
+"""Longest name of a column that names of JSON objects within one another make: a megabyte of JSON could make gigabytes
+of them."""
+
+NESTED_MAX: Final = 32
+"""Deepest object or array within a JSON object."""
 
 FIELD_CHARS_MAX: Final = 64 * 1024
 """Longest cell that is taken; a longer one is a quotation mark that was never closed."""

@@ -18,6 +18,7 @@ import typer
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
 from waypost.protocol.errors import ProtocolError
+from waypost.protocol.printing import printable
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="WAYPOST_HOME", help="The folder that holds this party's keys and data.")
@@ -93,11 +94,15 @@ def change_passphrase(keys: Path, passphrase_file: Path | None, new_passphrase_f
 
 
 def fail(message: str, hint: str = "") -> NoReturn:
-    """End with exit code 1 and the two lines."""
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - this is the one place that prints errors
+    """End with exit code 1 and the two lines, without what a terminal would obey."""
+    print(f"error: {_lines(message)}", file=sys.stderr)  # noqa: T201 - this is the one place that prints errors
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)  # noqa: T201
+        print(f"hint: {_lines(hint)}", file=sys.stderr)  # noqa: T201
     raise SystemExit(1)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def run(app: Callable[[], object], expected: tuple[type[Exception], ...]) -> NoReturn:

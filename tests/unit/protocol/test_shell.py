@@ -32,3 +32,11 @@ def test_bytes_on_a_command_line_that_are_no_text_are_told_in_words(capsys: pyte
         shell.run(lambda: b"R-\xff".decode("utf-8", "surrogateescape").encode(), ())
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: an argument holds bytes that are no UTF-8 text")
+
+
+def test_attack_an_error_that_repeats_what_others_wrote_does_not_command_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        shell.fail("no column \x1b]0;title\x07 in\n\u009b31mred", "see \x1b[2J")
+    assert capsys.readouterr().err == "error: no column ?]0;title? in\n?31mred\nhint: see ?[2J\n"

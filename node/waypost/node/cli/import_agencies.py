@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from waypost.protocol.printing import printable
 from waypost.protocol.shell import HomeOption, JsonOption
 
 app = typer.Typer(help="Which ORI an agency's name in imported files stands for.", no_args_is_help=True)
@@ -28,14 +29,14 @@ def list_agencies(home: HomeOption, as_json: JsonOption = False) -> None:
     )
     if as_json:
         facts = [{"agency": each.name, "ori": each.ori, "guess": each.guess, "rows": each.rows} for each in table]
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(facts, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
     shown = Table("agency", "ORI", "perhaps", "rows")
     for each in table:
-        shown.add_row(each.name, each.ori, each.guess, f"{each.rows:,}")
+        shown.add_row(printable(each.name), each.ori, printable(each.guess), f"{each.rows:,}")
     Console(soft_wrap=True, markup=False, highlight=False).print(shown)
 
 

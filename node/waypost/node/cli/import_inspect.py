@@ -49,7 +49,7 @@ def inspect_file(
     today = datetime.now().astimezone().date()
     inspections = [inspect_table(table, today) for table in open_tables(Source.of_path(file), reading)]
     if as_json:
-        typer.echo(json.dumps([_facts(each) for each in inspections], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([_facts(each) for each in inspections], indent=2))
     else:
         for each in inspections:
             _show(each)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from waypost.node.cli import import_report
+from waypost.protocol.printing import printable
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption
 
 if TYPE_CHECKING:
@@ -139,15 +140,19 @@ class _Importer:
             typer.echo(json.dumps(asdict(taken) | ({} if report is None else _counts(report))))
             return
         if taken.known:
-            typer.echo(f"imported before: {', '.join(taken.known)}")
+            typer.echo(f"imported before: {_names(taken.known)}")
         if report is not None:
             counts = ", ".join(f"{what} {count:,}" for what, count in _counts(report).items())
-            typer.echo(f"batch {taken.batch}: {', '.join(taken.files)}: {counts}")
+            typer.echo(f"batch {taken.batch}: {_names(taken.files)}: {counts}")
             import_report.tell(report, agencies_path(self._home), self._guesses, self._profile)
         if taken.error:
-            typer.echo(f"error: {taken.error}", err=True)
+            typer.echo(f"error: {printable(taken.error)}", err=True)
             if taken.hint:
                 typer.echo(f"hint: {taken.hint}", err=True)
+
+
+def _names(files: Sequence[str]) -> str:
+    return ", ".join(map(printable, files))
 
 
 def _counts(report: ImportReport) -> dict[str, int]:

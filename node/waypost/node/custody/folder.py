@@ -7,7 +7,8 @@
    settles, the others go without it after QUIET_WAIT_MAX_S.
 3. A file whose bytes are those of the newest import of its kind is not imported again.
 4. A batch that cannot be imported goes to failed/ as a whole, with the reason beside it, and nothing of it is stored.
-   An error of the node itself (a database in use, a full disk) is no fault of the files: they stay for another try.
+   An error of the node itself (a database in use, a full disk) is no fault of the files: they stay for another try. So
+   do files that were changed or taken away while they were read.
 5. A file is moved after its import is on the disk. A crash in between leaves a file that rule 3 moves.
 6. One watch a folder: a second one is refused.
 """
@@ -18,16 +19,18 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Final
 
-from waypost.node.errors import CustodyError, IntakeError, NodeError
+from waypost.node.errors import CustodyError, FileChanged, IntakeError, NodeError
+from waypost.node.intake.reading import Source
 from waypost.node.limits import FOLDER_FILES_MAX, QUIET_WAIT_MAX_S
 
+_BLOCK: Final = 1024 * 1024
 _UNFINISHED: Final = (".part", ".tmp", ".partial", ".crdownload", ".filepart")
 
 Stamp = tuple[int, int, int]
@@ -90,16 +93,22 @@ class Folder:
         except OSError as error:
             raise CustodyError(f"{self.path} cannot be watched: {error.strerror}", hint="name a folder") from None
         try:
+            self._take_over(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take_over(self, descriptor: int) -> None:
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for name in ("done", "failed"):
                 (self.path / name).mkdir(mode=0o700, exist_ok=True)
-            yield
         except BlockingIOError:
             raise CustodyError(f"{self.path} is watched already", hint="one watch a folder is enough") from None
-        except PermissionError:
-            raise CustodyError(f"{self.path} cannot be written to", hint="look at its owner") from None
-        finally:
-            os.close(descriptor)
+        except OSError as error:
+            raise CustodyError(
+                f"{self.path} cannot be written to: {error.strerror}", hint="look at its owner"
+            ) from None
 
     def look(self) -> dict[str, Stamp]:
         """The files to be imported (rule 1), the first FOLDER_FILES_MAX by name."""
@@ -113,16 +122,20 @@ class Folder:
         return dict(sorted(seen.items())[:FOLDER_FILES_MAX])
 
     def take(self, names: Sequence[str], *, imported_as: ImportedAs, bring_in: BringIn, now: datetime) -> Taken:
-        """Import these as one batch and move them (rules 3 to 5). StoreError and the like: nothing was moved."""
-        known = tuple(name for name in names if imported_as(_sha256(self.path / name)) is not None)
-        for name in known:
-            self._move(name, "done", now)
-        new = tuple(name for name in names if name not in known)
-        if not new:
-            return Taken((), None, known)
+        """Import these as one batch and move them (rules 3 to 5). StoreError, FileChanged: the new ones stay."""
+        known: tuple[str, ...] = ()
         try:
+            known = tuple(name for name in names if imported_as(_sha256(self.path / name)) is not None)
+            for name in known:
+                self._move(name, "done", now)
+            new = tuple(name for name in names if name not in known)
+            if not new:
+                return Taken((), None, known)
             batch = bring_in([self.path / name for name in new])
+        except FileChanged:
+            raise
         except IntakeError as error:
+            new = tuple(name for name in names if name not in known)
             self._fail(new, error, now)
             return Taken(new, None, known, str(error), error.hint)
         for name in new:
@@ -141,11 +154,15 @@ class Folder:
         for number in count(1):
             target = self.path / to / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{number}-{name}")
             if not target.exists():
-                (self.path / name).rename(target)
+                with suppress(FileNotFoundError):  # somebody took it away: it is imported all the same
+                    (self.path / name).rename(target)
                 return target
         raise AssertionError  # count() does not end
 
 
 def _sha256(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    sha256 = hashlib.sha256()
+    with Source.of_path(path).open() as file:
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+    return sha256.digest()

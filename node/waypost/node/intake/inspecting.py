@@ -5,6 +5,7 @@
    values tell of a person.
 2. The first EXAMPLES_ROWS_MAX rows are looked at; all rows are counted.
 3. Where no line looks like a header, the first row was taken for one: its cells are not shown, nor any values.
+4. A value that a terminal would obey is shown without what it would.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from waypost.node.intake.profiles.dates import EXCEL, DateFormats
 from waypost.node.intake.reading import Table
 from waypost.node.intake.reading.tables import labels
 from waypost.node.limits import EXAMPLES_ROWS_MAX, SMALL_COLUMN_VALUES_MAX
+from waypost.protocol.printing import printable
 
 DATE_FORMATS: Final = (
     *("YYYY-MM-DD", "M/D/YYYY", "D/M/YYYY", "M-D-YYYY", "M/D/YY", "D-Mon-YY", "D-Mon-YYYY", "D Mon YYYY"),
@@ -32,8 +34,8 @@ PERSONAL: Final = re.compile(
     re.IGNORECASE,
 )
 PLACEHOLDER: Final = re.compile(
-    r"n/?\.?a\.?|#n/a|none|null|unknown|unk|-+|\?+|tbd|0000-00-00.*|0?1/0?1/1900.*|1900-01-01.*|9999-12-31.*|12/31/9999.*|"
-    r"2262-04-11.*|0001-01-01.*",
+    r"n/?\.?a\.?|#n/a|none|null|unknown|unk|-+|\?+|tbd|"
+    r"(?:0000-00-00|0?1/0?1/1900|1900-01-01|9999-12-31|12/31/9999|2262-04-11|0001-01-01)(?:[ T][\d:.]+(?: ?[ap]m|Z)?)?",
     re.IGNORECASE,
 )
 _DATE_SHARE: Final = 0.6
@@ -99,14 +101,14 @@ def _see(column: Column, cell: str) -> None:
         return
     column.filled += 1
     if PLACEHOLDER.fullmatch(cell):
-        column.placeholders[cell] += 1
+        column.placeholders[printable(cell)] += 1
     elif len(column.samples) < _SAMPLES_MAX:
         column.samples.append(cell)
     masked = mask(cell)
     if len(column.examples) < _EXAMPLES and masked not in column.examples:
         column.examples.append(masked)
     if column.values is not None:
-        column.values[" ".join(cell.split())] += 1
+        column.values[printable(" ".join(cell.split()))] += 1
         if len(column.values) > SMALL_COLUMN_VALUES_MAX:
             column.values = None
 

@@ -16,7 +16,7 @@ from tests.parties.agency import csv_of
 from tests.unit.node.custody.desk import NODE, TIMEOUT_S, Desk
 
 from waypost.node.custody.folder import Folder, Quiet, Taken
-from waypost.node.errors import CustodyError, IntakeError, StoreError
+from waypost.node.errors import CustodyError, FileChanged, IntakeError, StoreError
 from waypost.node.intake import FileKind
 from waypost.node.limits import FOLDER_FILES_MAX, QUIET_WAIT_MAX_S
 
@@ -109,6 +109,41 @@ def test_an_error_of_the_node_itself_leaves_the_files_where_they_are(folder: Fol
     with pytest.raises(StoreError):
         _take(folder, "a.csv", error=StoreError("the database is in use"))
     assert _names(folder) == ["a.csv", "b.csv"]
+
+
+def test_attack_a_file_changes_or_vanishes_under_the_watch(folder: Folder) -> None:
+    with pytest.raises(FileChanged):
+        _take(folder, "a.csv", error=FileChanged("a.csv was changed while it was read"))
+    (folder.path / "a.csv").unlink()
+    with pytest.raises(FileChanged, match="is not there"):
+        _take(folder, "a.csv", "b.csv")
+    assert _names(folder) == ["b.csv"]
+
+
+def test_attack_a_file_is_taken_away_while_it_is_imported(folder: Folder) -> None:
+    def bring_in(paths: Sequence[Path]) -> int:
+        paths[0].unlink()
+        return 7
+
+    taken = folder.take(["a.csv", "b.csv"], imported_as=lambda _: None, bring_in=bring_in, now=NOW)
+    assert taken == Taken(("a.csv", "b.csv"), 7)
+    assert _names(folder) == ["done/20261124T020000Z-b.csv"]
+
+
+def test_an_error_within_the_watch_is_not_told_as_one_of_the_folder(folder: Folder) -> None:
+    with pytest.raises(PermissionError), folder.alone():
+        raise PermissionError(13, "Permission denied", "elsewhere")
+
+
+def test_attack_the_name_of_an_export_is_no_text_or_commands_the_terminal(desk: Desk) -> None:
+    folder = desk.home.parent / "exports"
+    folder.mkdir()
+    for number, name in enumerate(("m\udcfcller.csv", "\x1b[31m\u009b5m.csv")):
+        (folder / name).write_bytes(csv_of(FileKind.OFFICERS, {"officer_key": f"A-{number}"}, {"officer_key": ""}))
+    said = desk.run("import", "watch", folder, "--once", "--settle", "0.1")
+    assert said.returncode == 0, said.stderr
+    assert all(map(str.isprintable, (said.stdout + said.stderr + desk.run("batches", "show", "1").stdout).split("\n")))
+    assert [path.name for path in folder.iterdir() if path.is_file()] == []
 
 
 def test_one_watch_a_folder(folder: Folder) -> None:

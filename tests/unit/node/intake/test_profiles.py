@@ -487,3 +487,13 @@ def test_the_table_of_agencies_offers_guesses_and_takes_none(tmp_path: Path) -> 
     assert oris(read_agencies(path)) == {"testburg pd": "OR9900400"}
     with pytest.raises(IntakeError, match="is no ORI"):
         confirmed(table, "Elsewhere", "ELSEWHERE")
+
+
+def test_attack_braces_in_a_cell_are_no_column_of_a_template(store: Store, tmp_path: Path) -> None:
+    profile = (
+        'profile = "p"\n[officers]\nofficer_key = { template = "{Case}-{Badge}" }\nfamily_name = "Last"\n'
+        'given_name = "First"\n'
+    )
+    rows = [("{Badge}", "7", "Smith", "Robin"), ("7", "7", "Jones", "Robin")]
+    assert _load(store, tmp_path, rows, profile, header=("Case", "Badge", "Last", "First")).tally().new == 2
+    assert sorted(store.officers.held()) == ["7-7", "{Badge}-7"]

@@ -243,6 +243,26 @@ def test_attack_a_document_type_that_multiplies_itself_is_refused() -> None:
         _tables(workbook({"S": ""}, extra={"xl/sharedStrings.xml": bomb}))
 
 
+# Columns.
+
+
+def test_attack_a_name_that_comes_again_is_never_that_of_another_column() -> None:
+    (table,) = _tables(b"Name,Name,Name.1,NAME\na,b,c,d\n")
+    assert table.columns == ("Name", "Name.1", "Name.1.1", "NAME.2")
+
+
+def test_what_cannot_be_seen_is_no_part_of_a_columns_name() -> None:
+    (table,) = _tables("id,\u200bfull\u00a0name\x1b\n1,x\n".encode())
+    assert table.columns == ("id", "full name")
+
+
+def test_a_file_that_was_hung_onto_another_brings_its_mark_and_header_along() -> None:
+    one, other = (f"id,name\n{each},x\n".encode("utf-8-sig") for each in (1, 2))
+    (table,) = _tables(one + other)
+    assert _cells(table) == [("1", "x"), ("2", "x")]
+    assert table.skipped[Skipped.HEADER_AGAIN] == 1
+
+
 # JSON.
 
 
@@ -272,6 +292,28 @@ def test_json_larger_than_what_is_read_at_once_is_read_whole() -> None:
     rows = [{"id": f"{number:06}", "text": "x" * 500} for number in range(2_000)]
     (table,) = _tables(json.dumps(rows).encode())
     assert [cells[0] for cells in _cells(table)] == [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'[{"id": 1, "id": 2}]', "two values of one name in object 1"),
+        (b'{"id": 1, "n": 1}\n{"id": 1, "id": 2}\n', "two values of one name in line 2"),
+        (b'[{"a.b": 1, "a": {"b": 2}}]', "two values of one name in object 1"),
+        (b'[{"a": ' + b'{"a": ' * 100 + b"1" + b"}" * 100 + b"}]", "nested too deeply"),
+        (b'[{"' + b"k" * 2_000 + b'": 1}]', "names too long"),
+    ],
+)
+def test_attack_json_that_says_two_things_or_goes_deep_is_refused_in_words(data: bytes, said: str) -> None:
+    with pytest.raises(IntakeError, match=said) as refused:
+        _cells(_tables(data)[0])
+    assert refused.value.hint
+
+
+def test_attack_half_a_letter_of_json_is_a_lost_letter() -> None:
+    (table,) = _tables(b'[{"na\\ud800me": "a\\ud800b"}]')
+    assert table.columns == ("na\ufffdme",)
+    assert _cells(table) == [("a\ufffdb",)]
 
 
 @pytest.mark.parametrize("data", [b"[1, 2]", b'[{"a": 1}', b'[{"a": 1} {"a": 2}]', b'{"a": 1}', b"[", b"[" * 100_000])
@@ -307,6 +349,8 @@ def test_attack_json_that_is_no_table_is_refused_in_words(data: bytes) -> None:
         ("<TABLE><tr><td>id</td></tr></TABLE>".encode("utf-16"), "a web page, whatever its name says"),
         (b'<?xml version="1.0"?><Workbook/>', "is XML"),
         (_zip(a=PLAIN.encode(), b=b"%PDF-1.7\n"), r"\[b\] is a PDF document"),
+        (_zip(**{"mimetype": b"application/vnd.oasis", "content.xml": b"<x/>"}), "is an OpenDocument file"),
+        (_zip(**{CONTENT_TYPES: b"<x/>", "xl/workbook.bin": b"x"}), r"is a binary workbook \(.xlsb\)"),
     ],
     ids=itertools.count(),  # packed files bear the time of their making
 )

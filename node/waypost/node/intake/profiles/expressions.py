@@ -24,7 +24,7 @@ from waypost.node.intake.cells import (
     Problem,
     sort_of,
 )
-from waypost.node.intake.profiles.model import PERSON, As, Cell, Condition, Profile, Section
+from waypost.node.intake.profiles.model import NAMED, PERSON, As, Cell, Condition, Profile, Section
 from waypost.node.intake.profiles.names import take_apart, tidy_family
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.rows import DAYS
@@ -135,13 +135,10 @@ class Expressions:
         if cell.digest_of:
             content = "\x1f".join(normal(value) for value in values.values())
             return hashlib.sha256(content.encode()).hexdigest()[:20] if any(values.values()) else ""
-        filled = cell.template
-        for column, value in values.items():
-            if not value:
-                return ""
-            whole = _ID.fullmatch(value)
-            filled = filled.replace(f"{{{column}}}", whole[1] if whole else value)
-        return filled
+        if not all(values.values()):
+            return ""
+        whole = {column: found[1] if (found := _ID.fullmatch(value)) else value for column, value in values.items()}
+        return NAMED.sub(lambda named: whole[named[1]], cell.template)  # at once: a value may hold braces, too
 
     def _blank(self, text: str) -> str:
         if text[:1].casefold()[:1] in self._blank_initials and normal(text) in self._profile.blanks:
@@ -163,6 +160,9 @@ class Expressions:
             return raw.upper()
         if len(raw) > UNKNOWN_CHARS_MAX:
             row.refuse(column, f"is longer than {UNKNOWN_CHARS_MAX} characters")
+            return ""
+        if not "".join(raw.split()).isprintable():
+            row.refuse(column, "holds a character that cannot be printed")
             return ""
         ori = self._agencies.get(normal(raw), "")
         if not ori and raw:

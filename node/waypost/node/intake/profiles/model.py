@@ -24,7 +24,7 @@ from waypost.node.intake.rows import FileKind
 
 PERSON: Final = "{n}"
 """In a column's name: the person of several whom the row tells of."""
-_NAMED: Final = re.compile(r"\{((?:[^{}]|\{n\})+)\}")
+NAMED: Final = re.compile(r"\{((?:[^{}]|\{n\})+)\}")
 """A column in a template."""
 
 
@@ -71,7 +71,7 @@ class Cell:
     """The columns that it reads."""
 
     def __post_init__(self) -> None:
-        named = _NAMED.findall(self.template)
+        named = NAMED.findall(self.template)
         read = tuple(filter(None, (self.column, *self.first_of, *self.digest_of, *named)))
         object.__setattr__(self, "columns", read)
 

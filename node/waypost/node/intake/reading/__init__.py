@@ -1,8 +1,8 @@
 """Reading: a file of whatever shape in, tables of rows out, with what was found out about each.
 
-source.py takes a file out of its packing, encoding.py judges its text; text.py, fixed.py, workbook.py and objects.py
-give the rows of one format; tables.py finds the header and leaves out what is no row. Nothing here holds a file in
-memory.
+source.py opens a file, packing.py takes it out of its packing, within what bounds.py allows; encoding.py judges its
+text; text.py, fixed.py, workbook.py and objects.py give the rows of one format; tables.py finds the header and leaves
+out what is no row. Nothing here holds a file in memory.
 """
 
 from __future__ import annotations

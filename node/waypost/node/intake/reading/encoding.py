@@ -12,7 +12,8 @@ import codecs
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.node.intake.reading.source import Part, refuse
+from waypost.node.intake.reading.packing import Part
+from waypost.node.intake.reading.source import refuse
 
 _BLOCK: Final = 1024 * 1024
 _ZERO_SHARE: Final = 3

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Final
 
-from waypost.node.intake.reading.source import Part
+from waypost.node.intake.reading.packing import Part
 from waypost.node.intake.reading.table import TOTAL
 from waypost.node.intake.reading.text import Cells, lines_of
 

@@ -5,24 +5,46 @@
 3. An object within an object gives columns named "outer.inner"; an array of plain values is joined by "; ".
 4. Columns are the keys of all objects, in the order of their first appearance: the file is read once more for them.
 5. In JSON lines a row's number is its line; else it is the number of its object, from 1.
+6. A name that comes twice in an object is refused: nobody can tell which value is meant. So are objects nested deeper,
+   and names longer, than any export's: a few letters would become gigabytes of names.
+7. Half of a letter (a lone surrogate, which no text can hold) becomes U+FFFD, which stands for a lost letter.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
-from waypost.node.intake.reading.source import Part, refuse
+from waypost.node.intake.reading.packing import Part
+from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.reading.sparse import Sparse
 from waypost.node.intake.reading.text import Cells
-from waypost.node.limits import COLUMNS_MAX, LINE_CHARS_MAX, OBJECT_CHARS_MAX
+from waypost.node.limits import COLUMNS_MAX, LINE_CHARS_MAX, NESTED_MAX, NESTED_NAME_CHARS_MAX, OBJECT_CHARS_MAX
 
 _BLOCK: Final = 64 * 1024
-_DECODER: Final = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)  # rule 2
+
+
+class _Twice(Exception):  # noqa: N818 - what was found
+    """A name comes twice in one object (rule 6)."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Twice
+    return found
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_once
+)  # rules 2 and 6
+_HALF_LETTER: Final = re.compile("[\ud800-\udfff]")
 _SPACE: Final = " \t\r\n"
 _HINT: Final = "export it again as a JSON array of objects, or one object a line"
+_HINT_TWICE: Final = "have it exported with each name once, for nobody can tell which value is meant"
 
 
 def columns_of(part: Part, codec: str, *, lines: bool) -> tuple[str, ...]:
@@ -66,19 +88,33 @@ def _flat(part: Part, codec: str, *, lines: bool) -> Iterator[tuple[int, dict[st
             if not isinstance(value, dict):
                 refuse(part.name, f"holds something else than an object as number {number}", _HINT)
             row: dict[str, str] = {}
-            _flatten("", value, row)
+            try:
+                _flatten("", value, row, NESTED_MAX)
+            except _Twice:
+                refuse(part.name, f"has two values of one name in object {number}", _HINT_TWICE)
+            except (_TooDeep, RecursionError):
+                refuse(part.name, f"has objects nested too deeply, or names too long, in object {number}", _HINT)
             yield number, row
 
 
-def _flatten(prefix: str, value: dict[str, Any], row: dict[str, str]) -> None:
-    """Rule 3."""
+class _TooDeep(Exception):  # noqa: N818 - what was found
+    """Rule 6."""
+
+
+def _flatten(prefix: str, value: dict[str, Any], row: dict[str, str], left: int) -> None:
+    """Rule 3. `left`: how much deeper it may go."""
     for key, item in value.items():
+        name = prefix + _whole(key)
+        if not left or len(name) > NESTED_NAME_CHARS_MAX:
+            raise _TooDeep
         if isinstance(item, dict):
-            _flatten(f"{prefix}{key}.", item, row)
+            _flatten(f"{name}.", item, row, left - 1)
+        elif name in row:
+            raise _Twice
         elif isinstance(item, list):
-            row[prefix + key] = "; ".join(_plain(each) for each in item)
+            row[name] = "; ".join(_plain(each) for each in item)
         else:
-            row[prefix + key] = _plain(item)
+            row[name] = _plain(item)
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
@@ -86,7 +122,12 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value)
+    return _whole(value if isinstance(value, str) else json.dumps(value))
+
+
+def _whole(text: str) -> str:
+    """Rule 7."""
+    return text if text.isascii() else _HALF_LETTER.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _lines(part: Part, file: IO[bytes], codec: str) -> Iterator[tuple[int, Any]]:
@@ -99,6 +140,8 @@ def _lines(part: Part, file: IO[bytes], codec: str) -> Iterator[tuple[int, Any]]
             if line.strip():
                 try:
                     yield number, _DECODER.decode(line)
+                except _Twice:
+                    refuse(part.name, f"has two values of one name in line {number}", _HINT_TWICE)
                 except (ValueError, RecursionError):
                     refuse(part.name, f"holds no JSON in line {number}", _HINT)
 
@@ -166,6 +209,8 @@ class _Buffer:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
+            except _Twice:
+                refuse(self._name, f"has two values of one name in object {number}", _HINT_TWICE)
             except (ValueError, RecursionError):
                 end = -1
             if 0 <= end < len(self._text):  # a number at the very end may go on

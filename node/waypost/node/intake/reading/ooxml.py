@@ -1,7 +1,8 @@
 """The parts of a spreadsheet's archive, parsed as streams of XML in bounded memory.
 
 1. A document type declaration (the way to XML's bombs) is refused.
-2. So is a tag, an attribute or a comment longer than any cell: the parser would hold all of it.
+2. So is what the parser would hold all of: a tag, an attribute or a comment longer than any cell, tags within tags
+   without end, ever new names of tags and attributes.
 3. What is damaged is refused in words.
 """
 
@@ -12,11 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 from xml.parsers import expat
 
-from waypost.node.intake.reading.source import Bounded, refuse
-from waypost.node.limits import XML_TOKEN_BYTES_MAX
+from waypost.node.intake.reading.bounds import Bounded
+from waypost.node.intake.reading.source import refuse
+from waypost.node.limits import XML_DEPTH_MAX, XML_NAMES_MAX, XML_TOKEN_BYTES_MAX
 
 HINT: Final = "open it in Excel and save it again as .xlsx, or as CSV UTF-8"
 _BLOCK: Final = 64 * 1024
+_MADE_TO_HARM: Final = "is damaged, or made to fill the memory"
 
 
 def run(
@@ -42,13 +45,26 @@ def parse(
     """Parse a part of the archive; yields now and then, so that the caller can hand on what there is."""
     parser: Any = expat.ParserCreate(namespace_separator=None)
     parser.buffer_text = True
+    left = XML_DEPTH_MAX
 
     def doctype(*_: object) -> None:  # rule 1
         refuse(name, "declares a document type, which no spreadsheet does", HINT)
 
+    def begin(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:  # rule 2
+            refuse(name, _MADE_TO_HARM, HINT)
+        start(tag.rpartition(":")[2], attributes)
+
+    def finish(tag: str) -> None:
+        nonlocal left
+        left += 1
+        end(tag.rpartition(":")[2])
+
     parser.StartDoctypeDeclHandler = doctype
-    parser.StartElementHandler = lambda tag, attributes: start(tag.rpartition(":")[2], attributes)
-    parser.EndElementHandler = lambda tag: end(tag.rpartition(":")[2])
+    parser.StartElementHandler = begin
+    parser.EndElementHandler = finish
     parser.CharacterDataHandler = text
     try:
         with _stream(name, archive, path) as file:
@@ -56,8 +72,8 @@ def parse(
             while block := file.read(_BLOCK):
                 parser.Parse(block, False)
                 fed += len(block)
-                if fed - parser.CurrentByteIndex > XML_TOKEN_BYTES_MAX:  # rule 2
-                    refuse(name, "is damaged, or made to fill the memory", HINT)
+                if fed - parser.CurrentByteIndex > XML_TOKEN_BYTES_MAX or len(parser.intern) > XML_NAMES_MAX:  # rule 2
+                    refuse(name, _MADE_TO_HARM, HINT)
                 yield
             parser.Parse(b"", True)
             yield

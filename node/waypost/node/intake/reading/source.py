@@ -1,57 +1,35 @@
-"""A file as it came: unpacked as a bounded stream, and its digest.
+"""A file as it came: its name, how to open it, and what is said when it cannot be read.
 
-1. gzip and zip are taken off; what a file is, is told by its first bytes, never by its name.
-2. What unpacks to more than FILE_BYTES_MAX, or to more than UNPACK_RATIO_MAX times its size, is a bomb and refused
-   while it is read, before it is anywhere.
-3. A packed file that ends too early or is damaged is refused, never read half.
-4. The old binary Excel format, and encrypted files, are refused by name.
-5. Files that an operating system leaves in an archive (a name that begins with a dot, Thumbs.db) are none of it.
+1. A file that is no plain file (a pipe, a device, a folder) is refused: it would be read several times, and its end may
+   never come.
+2. A file is read several times. One that is another in between (it is still being written, or was replaced) is refused:
+   what is checked, what is imported and the digest of the batch must be of the same bytes.
+3. Its name is shown, logged and kept without what a terminal would obey.
 """
 
 from __future__ import annotations
 
 import errno
-import fnmatch
-import gzip
-import hashlib
 import io
-import re
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
-from waypost.node.errors import IntakeError
-from waypost.node.limits import (
-    ARCHIVE_MEMBERS_MAX,
-    FILE_BYTES_MAX,
-    UNPACK_FREE_BYTES,
-    UNPACK_RATIO_MAX,
-    WORKBOOK_BYTES_MAX,
-)
+from waypost.node.errors import FileChanged, IntakeError
+from waypost.protocol.printing import printable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-_GZIP: Final = b"\x1f\x8b"
-_ZIP: Final = b"PK\x03\x04"
-_EMPTY_ZIP: Final = b"PK\x05\x06"
-_OLE: Final = b"\xd0\xcf\x11\xe0"
-_BLOCK: Final = 1024 * 1024
-_MEMORY_BYTES: Final = 8 * 1024 * 1024
-_ENCRYPTED: Final = 0x1
-_LEFT_BEHIND: Final = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 
 Opener = Callable[[], IO[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file: its name as the user gave it, and how to open it, as often as need be."""
+    """A file: its name as it is shown, and how to open it, as often as need be."""
 
     name: str
     open: Opener
@@ -59,7 +37,7 @@ class Source:
     @classmethod
     def of_path(cls, path: Path) -> Source:
         """A file on the disk."""
-        return cls(str(path), lambda: path.open("rb"))
+        return cls(printable(str(path)), _OnDisk(path).open)
 
     @classmethod
     def of_bytes(cls, name: str, data: bytes) -> Source:
@@ -67,178 +45,87 @@ class Source:
         return cls(name, lambda: io.BytesIO(data))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A file out of its packing: `packing` is "gzip", "zip" or empty, `workbook` whether it is a spreadsheet."""
-
-    name: str
-    packing: str
-    workbook: bool
-    open: Opener
-    sha256: bytes
-
-
 def refuse(name: str, what: str, hint: str) -> NoReturn:
     """The file cannot be read; nothing of it is imported."""
     raise IntakeError(f"{name} {what}; nothing was imported", hint=hint)
 
 
-def parts_of(source: Source, members: tuple[str, ...] = ()) -> list[Part]:
-    """The file, or the files in it (rule 1)."""
-    try:
-        digest, size, head = _digest(source)
-        if head.startswith(_GZIP):
-            return [_gzip(source, size, digest)]
-        if head.startswith((_ZIP, _EMPTY_ZIP)):
-            with source.open() as file:
-                names = _zip_names(source.name, file)
-            if "[Content_Types].xml" in names:
-                return [Part(source.name, "", True, source.open, digest)]
-            return _members(source, names, members, digest)
-    except OSError as error:
-        refuse(source.name, f"cannot be read: {error.strerror or error}", "name the files to import")
-    if head.startswith(_OLE):  # rule 4
-        refuse(source.name, "is an old .xls spreadsheet or one with a password", "save it as .xlsx without password")
-    return [Part(source.name, "", False, source.open, digest)]
+class _OnDisk:
+    """A plain file that stays as it is (rules 1 and 2)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._name = path, printable(str(path))
+        self._stamp: tuple[int, ...] = ()
+
+    def open(self) -> IO[bytes]:
+        try:
+            # Without waiting: a pipe that nobody writes to would never open.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            self._refuse_unreadable(error)
+        try:
+            about = os.fstat(descriptor)
+            if stat.S_ISDIR(about.st_mode):
+                refuse(self._name, "is a folder", "name the files in it")
+            if not stat.S_ISREG(about.st_mode):  # rule 1
+                refuse(self._name, "is no plain file", "save what comes out of it as a file, and import that")
+            self._same(about)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        file = io.FileIO(descriptor)
+        return io.BufferedReader(_Whole(self, file), _BLOCK)
+
+    def _same(self, about: os.stat_result) -> None:
+        """Rule 2."""
+        stamp = (about.st_size, about.st_mtime_ns, about.st_ino, about.st_dev)
+        self._stamp = self._stamp or stamp
+        if stamp != self._stamp:
+            raise FileChanged(
+                f"{self._name} was changed while it was read; nothing was imported",
+                hint="import it when nobody writes to it any more",
+            )
+
+    def read_into(self, file: io.FileIO, buffer: memoryview) -> int:
+        """The next bytes; at the end the file must be what it was at the beginning."""
+        try:
+            count = file.readinto(buffer)
+            about = os.fstat(file.fileno())
+        except OSError as error:
+            self._refuse_unreadable(error)
+        self._same(about)
+        return count
+
+    def _refuse_unreadable(self, error: OSError) -> NoReturn:
+        if error.errno == errno.ENOENT:
+            raise FileChanged(f"{self._name} is not there; nothing was imported", hint="name the files to import")
+        refuse(self._name, f"cannot be read: {error.strerror or error}", "look at its owner and its disk")
 
 
-def _digest(source: Source) -> tuple[bytes, int, bytes]:
-    sha256, size, head = hashlib.sha256(), 0, b""
-    with source.open() as file:
-        while block := file.read(_BLOCK):
-            head = head or block[:8]
-            sha256.update(block)
-            size += len(block)
-            if size > FILE_BYTES_MAX:
-                refuse(source.name, f"is larger than {FILE_BYTES_MAX // 2**30} GiB", "split it into several files")
-    if not size:
-        refuse(source.name, "is empty", "export it again")
-    return sha256.digest(), size, head
+class _Whole(io.RawIOBase):
+    """One reading of it."""
 
-
-def _gzip(source: Source, size: int, digest: bytes) -> Part:
-    def stream() -> IO[bytes]:
-        file = source.open()
-        return io.BufferedReader(Bounded(source.name, gzip.open(file, "rb"), size, file), _BLOCK)
-
-    with stream() as file:
-        head = file.read(8)
-    if head.startswith((_GZIP, _OLE)):
-        refuse(source.name, "holds another packed or an old .xls file", "unpack it, and import what is in it")
-    if head.startswith(_ZIP):
-        return Part(source.name, "gzip", True, lambda: _on_disk(source.name, stream), digest)
-    if not head:
-        refuse(source.name, "is empty", "export it again")
-    return Part(source.name, "gzip", False, stream, digest)
-
-
-def _zip_names(name: str, file: IO[bytes]) -> list[str]:
-    with readable(name), zipfile.ZipFile(file) as archive:
-        return archive.namelist()
-
-
-def _members(source: Source, names: list[str], wanted: tuple[str, ...], digest: bytes) -> list[Part]:
-    inside = [name for name in names if not name.endswith("/") and not _LEFT_BEHIND.search(name)]  # rule 5
-    if wanted:
-        inside = [name for name in inside if any(fnmatch.fnmatch(name, pattern) for pattern in wanted)]
-    if not inside:
-        refuse(source.name, "is an archive without the file to import", "look at what is in it")
-    if len(inside) > ARCHIVE_MEMBERS_MAX:
-        refuse(source.name, f"is an archive of more than {ARCHIVE_MEMBERS_MAX} files", "import them in parts")
-    return [_member(source, name, digest) for name in inside]
-
-
-def _member(source: Source, member: str, digest: bytes) -> Part:
-    name = f"{source.name} [{member}]" if member.isprintable() else f"{source.name} [?]"
-
-    def stream() -> IO[bytes]:
-        with ExitStack() as opened, readable(name):
-            file = opened.enter_context(source.open())
-            archive = zipfile.ZipFile(file)
-            info = archive.getinfo(member)
-            if info.flag_bits & _ENCRYPTED:  # rule 4
-                refuse(name, "is encrypted", "unpack it with its password, and import what is in it")
-            unpacked = io.BufferedReader(Bounded(name, archive.open(info), info.compress_size, file), _BLOCK)
-            opened.pop_all()  # whoever closes what is unpacked closes the file
-            return unpacked
-
-    with stream() as file:
-        head = file.read(8)
-    if head.startswith((_GZIP, _OLE)):
-        refuse(name, "is another packed or an old .xls file", "unpack it, and import what is in it")
-    if head.startswith(_ZIP):
-        return Part(name, "zip", True, lambda: _on_disk(name, stream), digest)
-    return Part(name, "zip", False, stream, digest)
-
-
-def _on_disk(name: str, stream: Opener) -> IO[bytes]:
-    """A spreadsheet must be read from end to beginning, so it is laid on the disk, unnamed."""
-    file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
-    with stream() as packed:
-        while block := packed.read(_BLOCK):
-            file.write(block)
-            if file.tell() > WORKBOOK_BYTES_MAX:
-                refuse(name, f"is larger than {WORKBOOK_BYTES_MAX // 2**20} MiB", "unpack it, and export it as CSV")
-    file.seek(0)
-    return file
-
-
-class Bounded(io.RawIOBase):
-    """A stream that is being unpacked, cut off where it is too large (rules 2 and 3)."""
-
-    def __init__(self, name: str, stream: IO[bytes] | gzip.GzipFile, packed: int, *files: IO[bytes]) -> None:
-        self._name, self._stream, self._files = name, stream, files
-        self._left = min(FILE_BYTES_MAX, max(UNPACK_FREE_BYTES, packed * UNPACK_RATIO_MAX))
+    def __init__(self, on_disk: _OnDisk, file: io.FileIO) -> None:
+        self._on_disk, self._file = on_disk, file
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
     def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        with readable(self._name):
-            block = self._stream.read(len(view))
-        self._left -= len(block)
-        if self._left < 0:
-            refuse(
-                self._name,
-                "unpacks to far more than any export does",
-                "if it is an honest file, unpack it and import what is in it",
-            )
-        view[: len(block)] = block
-        return len(block)
+        return self._on_disk.read_into(self._file, memoryview(buffer).cast("B"))
 
     def close(self) -> None:
-        self._stream.close()
-        for file in self._files:
-            file.close()
+        self._file.close()
         super().close()
 
 
-@contextmanager
-def readable(name: str) -> Iterator[None]:
-    """Rule 3. A damaged archive may say that a part of it begins before the file does: seeking there is refused."""
-    try:
-        yield
-    except _DAMAGED:
-        _refuse_damaged(name)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        _refuse_damaged(name)
-
-
-def _refuse_damaged(name: str) -> NoReturn:
-    refuse(name, "ends too early or is damaged, so that it cannot be unpacked", "fetch or export it again")
-
-
-_DAMAGED: Final = (
-    EOFError,
-    zlib.error,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    NotImplementedError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-)
-"""What unpacking raises when the bytes are not those that were packed."""
+_BLOCK: Final = 64 * 1024

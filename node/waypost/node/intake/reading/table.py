@@ -1,6 +1,7 @@
 """A table: its header, and its rows without the lines that are no rows.
 
-1. A column without a name is "column 7"; a name that comes again is told apart as "name.1", "name.2".
+1. A column without a name is "column 7"; a name that comes again is told apart as "name.1", "name.2". Characters of a
+   name that cannot be seen do not count.
 2. No rows are: blank lines, the header repeated, lines of dashes, headings of pages (a line that stands before the
    header, too, whatever its numbers), and totals (a line that says "total", or how many rows there were, and little
    else). They are counted by sort.
@@ -113,7 +114,7 @@ def _no_row(cells: tuple[str, ...], width: int, header: tuple[str, ...], heading
     filled = [cell for cell in cells if cell and not cell.isspace()]
     if not filled:
         return Skipped.BLANK
-    first = filled[0].strip()
+    first = filled[0].strip("\ufeff").strip()  # a file that was hung onto another brings its mark along
     if first.lower() in header and plain(cells) == header:
         return Skipped.HEADER_AGAIN
     if len(filled) * _TOTAL_CELLS_SHARE <= max(width, 4) and TOTAL.fullmatch(first):
@@ -125,7 +126,7 @@ def _no_row(cells: tuple[str, ...], width: int, header: tuple[str, ...], heading
 
 def plain(cells: Sequence[str]) -> tuple[str, ...]:
     """Cells as they are compared with a header."""
-    return tuple(cell.strip().lower() for cell in cells)
+    return tuple(cell.strip("\ufeff").strip().lower() for cell in cells)
 
 
 def _heading(cells: Sequence[str]) -> str:
@@ -143,11 +144,18 @@ def _fitted(cells: tuple[str, ...], width: int, *, pad: bool) -> tuple[str, ...]
 
 def _unique(header: Sequence[str]) -> tuple[str, ...]:
     """Rule 1."""
-    taken: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    taken: set[str] = set()
     names = []
     for at, cell in enumerate(header, start=1):
-        name = " ".join(cell.split()) or f"column {at}"
-        again = taken[name.lower()]
-        taken[name.lower()] += 1
-        names.append(f"{name}.{again}" if again else name)
+        plain_name = name = " ".join("".join(filter(_seen, cell)).split()) or f"column {at}"
+        while name.lower() in taken:
+            seen[plain_name.lower()] += 1
+            name = f"{plain_name}.{seen[plain_name.lower()]}"
+        taken.add(name.lower())
+        names.append(name)
     return tuple(names)
+
+
+def _seen(char: str) -> bool:
+    return char.isprintable() or char.isspace()

@@ -18,7 +18,8 @@ from typing import Final
 
 from waypost.node.intake.reading import fixed, objects, text, workbook
 from waypost.node.intake.reading.encoding import Encoding, encoding_of
-from waypost.node.intake.reading.source import Part, Source, parts_of, refuse
+from waypost.node.intake.reading.packing import Part, parts_of
+from waypost.node.intake.reading.source import Source, refuse
 from waypost.node.intake.reading.table import DASHES, Table, plain
 from waypost.node.intake.reading.text import Cells
 from waypost.node.intake.reading.wishes import Format, Reading

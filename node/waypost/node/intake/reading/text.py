@@ -4,7 +4,7 @@
    lines the same number of cells, more than one.
 2. A quotation mark that is not closed, or stands where CSV allows none, ends the reading: nobody can tell where rows
    end.
-3. A line or a cell longer than any table has ends it, too, before it is in memory.
+3. A line, a row or a cell longer than any table has ends it, too, before it is in memory.
 4. Line ends may be mixed; lines are counted as an editor counts them.
 """
 
@@ -16,13 +16,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from waypost.node.intake.reading.source import Part, refuse
+from waypost.node.intake.reading.packing import Part
+from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.reading.wishes import Reading
 from waypost.node.limits import COLUMNS_MAX, FIELD_CHARS_MAX, LINE_CHARS_MAX
 
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _QUOTING: Final[dict[bool, Literal[0, 3]]] = {True: csv.QUOTE_MINIMAL, False: csv.QUOTE_NONE}
 _SAMPLE_LINES: Final = 200
+_NO_TABLE: Final = "it is no table of text"
 
 Cells = tuple[int, tuple[str, ...]]
 """The line a row begins in, and its cells."""
@@ -68,15 +70,22 @@ def _fit(lines: list[str], delimiter: str) -> tuple[float, int]:
 def rows_of(part: Part, codec: str, delimiter: str, reading: Reading) -> Iterator[Cells]:
     """Every row, blank ones included."""
     csv.field_size_limit(FIELD_CHARS_MAX)
-    line = 1
+    line, left = 1, LINE_CHARS_MAX
+
+    def lines() -> Iterator[str]:
+        nonlocal left
+        for each in lines_of(part.name, text):
+            left -= len(each)
+            if left < 0:  # rule 3; cells in quotation marks may break lines without end
+                refuse(part.name, f"has a row of more than {LINE_CHARS_MAX:,} characters, from line {line}", _NO_TABLE)
+            yield each
+
     with part.open() as file, io.TextIOWrapper(file, codec, newline="") as text:
-        reader = csv.reader(
-            lines_of(part.name, text), delimiter=delimiter, strict=reading.quoted, quoting=_QUOTING[reading.quoted]
-        )
+        reader = csv.reader(lines(), delimiter=delimiter, strict=reading.quoted, quoting=_QUOTING[reading.quoted])
         try:
             for cells in reader:
                 yield line, tuple(cells)
-                line = reader.line_num + 1
+                line, left = reader.line_num + 1, LINE_CHARS_MAX
         except csv.Error:  # rules 2 and 3
             refuse(
                 part.name,
@@ -92,5 +101,5 @@ def lines_of(name: str, text: io.TextIOWrapper) -> Iterator[str]:
     while line := text.readline(LINE_CHARS_MAX + 1):
         number += 1
         if len(line) > LINE_CHARS_MAX:
-            refuse(name, f"has more than {LINE_CHARS_MAX:,} characters in line {number}", "it is no table of text")
+            refuse(name, f"has more than {LINE_CHARS_MAX:,} characters in line {number}", _NO_TABLE)
         yield line

@@ -13,17 +13,17 @@ import posixpath
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
+from waypost.node.intake.reading.bounds import open_archive, readable
 from waypost.node.intake.reading.ooxml import HINT, parse, run
-from waypost.node.intake.reading.shown import DATE, DATE_IDS, style_of
-from waypost.node.intake.reading.source import Part, readable, refuse
+from waypost.node.intake.reading.packing import Part
+from waypost.node.intake.reading.shown import DATE, DATE_IDS, GENERAL, style_of
+from waypost.node.intake.reading.source import refuse
+from waypost.node.intake.reading.strings import Strings
 from waypost.node.intake.reading.text import Cells
 from waypost.node.intake.reading.worksheet import SheetReader
-from waypost.node.limits import NUMBER_FORMATS_MAX, SHARED_TEXT_CHARS_MAX, SHEETS_MAX
-
-_STRING_COST: Final = 8
-"""Of SHARED_TEXT_CHARS_MAX, what a string takes beside its letters."""
+from waypost.node.limits import FORMAT_CODE_CHARS_MAX, NUMBER_FORMATS_MAX, SHARED_TEXT_BYTES_MAX, SHEETS_MAX
+from waypost.protocol.printing import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Workbook:
     part: Part
     sheets: list[Sheet] = field(default_factory=list)
     since_1904: bool = False
-    strings: list[str] = field(default_factory=list)
+    strings: Strings = field(default_factory=Strings)
     styles: list[str] = field(default_factory=list)
     """By style number: GENERAL, DATE, or as many zeros as the number shows digits."""
 
@@ -50,11 +50,11 @@ class Workbook:
 def open_workbook(part: Part) -> Workbook:
     """The workbook's sheets, strings and styles."""
     book = Workbook(part)
-    with part.open() as file, readable(part.name), zipfile.ZipFile(file) as archive:
+    with part.open() as file, readable(part.name), open_archive(part.name, file) as archive:
         names = set(archive.namelist())
         main = "xl/workbook.xml"
         if main not in names:
-            refuse(part.name, "is a document, but no spreadsheet", "export it as .xlsx or CSV UTF-8")
+            refuse(part.name, _no_workbook(names), "save it as .xlsx (Excel Workbook) or CSV UTF-8")
         targets = _targets(book, archive, "xl/_rels/workbook.xml.rels")
         _read_workbook(book, archive, main, targets)
         if "xl/styles.xml" in names:
@@ -64,9 +64,13 @@ def open_workbook(part: Part) -> Workbook:
     return book
 
 
+def _no_workbook(names: set[str]) -> str:
+    return "is a binary workbook (.xlsb)" if "xl/workbook.bin" in names else "is a document, but no spreadsheet"
+
+
 def rows_of(book: Workbook, sheet: Sheet) -> Iterator[Cells]:
     """The rows of a sheet that hold anything."""
-    with book.part.open() as file, readable(book.part.name), zipfile.ZipFile(file) as archive:
+    with book.part.open() as file, readable(book.part.name), open_archive(book.part.name, file) as archive:
         name = f"{book.part.name} [{sheet.name}]"
         reader = SheetReader(name, book.strings, book.styles, since_1904=book.since_1904)
         for _ in parse(book.part.name, archive, sheet.path, reader.start, reader.end, reader.text):
@@ -82,12 +86,14 @@ def _read_workbook(book: Workbook, archive: zipfile.ZipFile, path: str, targets:
             target = next((targets[value] for key, value in attributes.items() if key.endswith(":id")), "")
             if target:
                 hidden = attributes.get("state", "visible") != "visible"
-                book.sheets.append(Sheet(attributes.get("name", ""), target, hidden))
+                book.sheets.append(Sheet(printable(attributes.get("name", "")), target, hidden))
             if len(book.sheets) > SHEETS_MAX:
                 refuse(book.part.name, f"has more than {SHEETS_MAX} sheets", "split it")
 
     run(book.part.name, archive, path, start)
     book.sheets = [sheet for sheet in book.sheets if "worksheets/" in sheet.path]
+    if len({sheet.path for sheet in book.sheets}) < len(book.sheets):
+        refuse(book.part.name, "is damaged: two of its sheets are one", HINT)
     if not book.sheets:
         refuse(book.part.name, "has no sheet", HINT)
 
@@ -107,20 +113,23 @@ def _targets(book: Workbook, archive: zipfile.ZipFile, path: str) -> dict[str, s
 
 
 def _read_styles(book: Workbook, archive: zipfile.ZipFile) -> None:
-    codes: dict[int, str] = {}
+    shown: dict[int, str] = {}
     inside = ""
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal inside
         if tag == "numFmt":
-            codes[int(attributes.get("numFmtId", "0"))] = attributes.get("formatCode", "")
-            _bounded(book, len(codes))
+            code = attributes.get("formatCode", "")
+            shown[int(attributes.get("numFmtId", "0"))] = (
+                GENERAL if len(code) > FORMAT_CODE_CHARS_MAX else style_of(code)
+            )
+            _bounded(book, len(shown))
         elif tag in {"cellXfs", "cellStyleXfs"}:
             inside = tag
         elif tag == "xf" and inside == "cellXfs":
             number = int(attributes.get("numFmtId", "0"))
             _bounded(book, len(book.styles))
-            book.styles.append(DATE if number in DATE_IDS else style_of(codes.get(number, "")))
+            book.styles.append(DATE if number in DATE_IDS else shown.get(number, GENERAL))
 
     run(book.part.name, archive, "xl/styles.xml", start)
 
@@ -132,29 +141,30 @@ def _bounded(book: Workbook, count: int) -> None:
 
 
 def _read_strings(book: Workbook, archive: zipfile.ZipFile) -> None:
-    pieces: list[str] = []
-    left = SHARED_TEXT_CHARS_MAX
+    strings = book.strings
     inside, aside = False, False
 
     def start(tag: str, _: dict[str, str]) -> None:
         nonlocal inside, aside
-        if tag == "si":
-            pieces.clear()
         inside, aside = tag == "t", aside or tag == "rPh"  # rPh: how to pronounce it
 
     def end(tag: str) -> None:
-        nonlocal inside, aside, left
+        nonlocal inside, aside
         inside = False
         if tag == "rPh":
             aside = False
         elif tag == "si":
-            book.strings.append("".join(pieces))
-            left -= len(book.strings[-1]) + _STRING_COST
-            if left < 0:
-                refuse(book.part.name, "has too much text for a spreadsheet", "export it as CSV UTF-8")
+            strings.end()
+            bounded()
 
     def text(data: str) -> None:
         if inside and not aside:
-            pieces.append(data)
+            strings.add(data)
+            bounded()
+
+    def bounded() -> None:
+        """Rule 2."""
+        if strings.size_bytes > SHARED_TEXT_BYTES_MAX:
+            refuse(book.part.name, "has too much text for a spreadsheet", "export it as CSV UTF-8")
 
     run(book.part.name, archive, "xl/sharedStrings.xml", start, end, text)

@@ -16,6 +16,7 @@ from waypost.node.intake.reading.ooxml import HINT
 from waypost.node.intake.reading.shown import GENERAL, number_shown
 from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.reading.sparse import Sparse
+from waypost.node.intake.reading.strings import Strings
 from waypost.node.intake.reading.text import Cells
 from waypost.node.limits import COLUMNS_MAX, FIELD_CHARS_MAX, SHEET_ROWS_MAX
 
@@ -25,7 +26,7 @@ _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 class SheetReader:
     """Turns the XML of a sheet into rows."""
 
-    def __init__(self, name: str, strings: list[str], styles: list[str], *, since_1904: bool) -> None:
+    def __init__(self, name: str, strings: Strings, styles: list[str], *, since_1904: bool) -> None:
         self._name, self._strings, self._styles, self._since_1904 = name, strings, styles, since_1904
         self._sparse = Sparse(name)
         self.rows: list[Cells] = []
@@ -57,7 +58,7 @@ class SheetReader:
         self._column = _column(reference[1]) if reference else self._column + 1
         self._kind = attributes.get("t", "n")
         style = int(attributes.get("s", "0"))
-        self._style = self._styles[style] if style < len(self._styles) else GENERAL
+        self._style = self._styles[style] if 0 <= style < len(self._styles) else GENERAL
         self._value, self._formula, self._chars = [], [], 0
 
     def text(self, data: str) -> None:
