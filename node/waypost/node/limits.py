@@ -12,6 +12,18 @@ NAME_CHARS_MAX: Final = 200
 FULL_NAME_CHARS_MAX: Final = 500
 """Longest cell that is taken apart as a full name: family, given and middle names, suffix, former names in brackets."""
 
+DATE_CHARS_MAX: Final = 200
+"""Longest cell that is read as a date: any written date, its time and its zone have fewer than 50 characters."""
+
+PROFILE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Largest profile: a map of a line for each agency of the country is one megabyte."""
+
+PATTERN_CHARS_MAX: Final = 500
+"""Longest regular expression of a profile: more is not written by hand."""
+
+PATTERN_TEXT_CHARS_MAX: Final = 500
+"""Longest cell in which a profile's regular expression is searched."""
+
 UNKNOWN_CHARS_MAX: Final = 200
 """Of a value that nobody has explained, as many characters are kept and shown; longest name of an agency."""
 

@@ -38,11 +38,15 @@ def inspect_file(
     """Show what a file holds: how it is read, its columns with masked examples, and values of small columns."""
     from waypost.node.intake import Reading, Source, open_tables
     from waypost.node.intake.inspecting import inspect_table
+    from waypost.node.intake.reading.wishes import NO_DELIMITER, separates
 
+    delimiter = delimiter.replace("\\t", "\t")
+    if delimiter and not separates(delimiter):
+        raise typer.BadParameter(NO_DELIMITER, param_hint="--delimiter")
     reading = Reading(
         sheets=(sheet,) if sheet else (),
         encoding=encoding or None,
-        delimiter=delimiter.replace("\\t", "\t") or None,
+        delimiter=delimiter or None,
         columns_at=_places(columns_at),
         header_line=header_line or None,
     )

@@ -11,6 +11,7 @@ days may be written as it saves them (spreadsheets.py).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -32,6 +33,9 @@ PERSONAL_COLUMNS: Final = frozenset(
 )
 """Columns whose values are not remembered for comparing files."""
 
+_SHOWN: Final = 5
+_SHOWN_CHARS: Final = 60
+"""Of columns that an error names."""
 REJECT_COLUMNS: Final = ("reject_line", "reject_column", "reject_value", "reject_reason")
 
 
@@ -102,8 +106,13 @@ def _recognize(table: Table) -> FileKind:
         )
     if missing := [column for column in COLUMNS[kind] if column not in names]:
         refuse(name, f"is a file of {kind} without the column {', '.join(missing)}", "add it, empty if need be")
-    if twice := sorted({column for column in names if names.count(column) > 1}):
-        refuse(name, f"has the column {', '.join(twice)} twice", "remove one")
-    if unknown := [repr(column) for column in names if column not in known and column not in REJECT_COLUMNS]:
-        refuse(name, f"has a column that is not known: {', '.join(unknown)}", "correct its name, or remove it")
+    if twice := sorted(column for column, times in Counter(names).items() if times > 1):
+        refuse(name, f"has the column {_listed(twice)} twice", "remove one")
+    if unknown := [column for column in names if column not in known and column not in REJECT_COLUMNS]:
+        refuse(name, f"has a column that is not known: {_listed(unknown)}", "correct its name, or remove it")
     return kind
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(repr(column[:_SHOWN_CHARS]) for column in columns[:_SHOWN])
+    return f"{shown} and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else shown

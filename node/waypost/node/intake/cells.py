@@ -1,6 +1,7 @@
 """The cells of one row, read one by one; what is wrong with any of them is collected, not raised.
 
- 1. White space around a cell does not count.
+ 1. White space around a cell does not count. A blank of another kind within it (a no-break space of a web page) is a
+    blank.
  2. Words are those of records.py; capitals, spaces and hyphens do not count.
  3. Dates are written YYYY-MM-DD, exist, and do not lie in the future.
  4. Nothing holds control characters (a summary may break lines), or U+FFFD, which stands where an earlier conversion
@@ -27,6 +28,8 @@ Word = TypeVar("Word", bound=StrEnum)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{2}))?")
 _FLAGS: Final = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
+_BLANKS: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+"""White space that is no line break and no ordinary blank."""
 _LINE_BREAKS: Final = str.maketrans("", "", "\t\n\r")
 SHORTENED: Final = re.compile(r"-?[0-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}")
 SHORTENED_WHY: Final = "is a number that a spreadsheet has shortened: its last digits are lost; export it as text"
@@ -95,10 +98,12 @@ class Cells:
             self.refuse(column, "holds U+FFFD: a letter was lost in an earlier conversion")
         elif cell[0] == "#" and SPREADSHEET_ERROR.fullmatch(cell):
             self.refuse(column, SPREADSHEET_ERROR_WHY)
-        elif not cell.isprintable() and not (lines and cell.translate(_LINE_BREAKS).isprintable()):
-            self.refuse(column, "holds a line break or another character that cannot be printed")
-        else:
+        elif cell.isprintable():
             return cell
+        elif (plain := _BLANKS.sub(" ", cell)).isprintable() or (lines and plain.translate(_LINE_BREAKS).isprintable()):
+            return plain
+        else:
+            self.refuse(column, "holds a line break or another character that cannot be printed")
         return ""
 
     def key(self, column: str, *, required: bool = False) -> str:

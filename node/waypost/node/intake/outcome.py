@@ -79,7 +79,9 @@ class Outcome:
         kind = self.kinds[file]
         if kind is not None:
             self.parts[file, kind, Fate.REJECTED] += 1
-        self.reasons.update({_PLACE.sub("an earlier row", str(problem)) for problem in problems})
+        for reason in {_PLACE.sub("an earlier row", str(problem)) for problem in problems}:
+            if reason in self.reasons or len(self.reasons) < UNKNOWN_VALUES_MAX:
+                self.reasons[reason] += 1
         self.pending.append(Rejection(self.names[file], source, problems, held))
 
     def note_unknown(self, values: Iterable[tuple[str, str]], agency: str = "") -> None:

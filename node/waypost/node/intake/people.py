@@ -25,6 +25,7 @@ from waypost.protocol.states import STATES
 _BORN: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _SSN: Final = re.compile(r"([0-9]{3})-?([0-9]{2})-?([0-9]{4})|([0-9]{4})")
 _PLACEHOLDERS: Final = frozenset({"123456789", "987654321"})
+_OTHER_NAME_CHARS_MAX: Final = 4 * NAME_CHARS_MAX
 _OTHER_NAME: Final = re.compile(r"([^,]+),\s*(\S+)(?:\s+([^,]+))?")
 
 
@@ -59,6 +60,9 @@ def _other_names(cells: Cells) -> tuple[PersonName, ...]:
     parts = [part.strip() for part in cells.text(column).split(";")]
     names = []
     for part in filter(None, parts):
+        if len(part) > _OTHER_NAME_CHARS_MAX:  # reading it takes the square of its length
+            cells.refuse(column, f"has a name longer than {NAME_CHARS_MAX} characters")
+            return ()
         written = _OTHER_NAME.fullmatch(part)
         if written is None or not part.replace(",", "").replace(" ", "").isprintable():
             cells.refuse(column, "has a name that is not written FAMILY, GIVEN [MIDDLE] (several are separated by ;)")

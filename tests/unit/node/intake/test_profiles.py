@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -17,8 +18,10 @@ from waypost.node.errors import IntakeError
 from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, open_tables, profiled
 from waypost.node.intake.agencies import confirmed, oris, read_agencies, with_found, write_agencies
 from waypost.node.intake.inspecting import inspect_table
+from waypost.node.intake.profiles import load_profile
 from waypost.node.intake.profiles.toml import normal, read_profile
 from waypost.node.intake.starting import starter
+from waypost.node.limits import PROFILE_BYTES_MAX
 from waypost.node.persons import PersonName
 from waypost.node.records import SeparationKind
 from waypost.node.store import Store
@@ -360,6 +363,23 @@ def test_attack_a_formula_is_text_on_the_way_out_and_back_again(store: Store, tm
         (('sworn = { const = "yes" }', "each = []\nsworn = { const = 'yes' }"), "is empty"),
         (("[dates]", '[[keep]]\ncolumn = "How"\nis = ["x"]\notherwise = "false"\n[dates]'), "neither true nor false"),
         (("[dates]", "[[keep]]\nfilled = true\n[dates]"), "names no column"),
+        (("digits = 4", "digits = 101"), "no whole number from 0 to 100"),
+        (("digits = 4", "pattern = '(a+)+$'"), "which may never be done"),
+        (("digits = 4", "pattern = '(?:ab|a|b)*(x)'"), "which may never be done"),
+        (("digits = 4", "pattern = '(?=(a{1,99})*)x'"), "which may never be done"),
+        (("digits = 4", "pattern = '(a){99999999999}'"), "no regular expression"),
+        (("digits = 4", "pattern = '([[a]])'"), "no regular expression"),
+        (("digits = 4", f"pattern = '{'(' * 9_000}'"), "more than 500 characters"),
+        (("[dates]", "[split]\ncolumns = ['No']\nby = [';']\ndrop = '(x*)*'\n[dates]"), "which may never be done"),
+        (("[dates]", '[read]\ndelimiter = ";;"\n[dates]'), "not one character"),
+        (("[dates]", '[read]\ndelimiter = "\\n"\n[dates]'), "not one character"),
+        (("[dates]", "[read]\ncolumns_at = [true, 2]\n[dates]"), "places that rise"),
+        (('"Quit" = "resigned"', '"Quit" = 7'), "maps.how: 'Quit' is not text"),
+        (('family_name = "Last"', f"family_name = {'[' * 9_000}"), "nested without end"),
+        (
+            ("[dates]", "people = ['1', '2']\n[split]\ncolumns = ['Last{n}']\nby = [';']\n[dates]"),
+            "only one of them can",
+        ),
     ],
 )
 def test_a_profile_that_says_what_no_profile_says_is_refused_in_words(change: tuple[str, str], said: str) -> None:
@@ -367,6 +387,54 @@ def test_a_profile_that_says_what_no_profile_says_is_refused_in_words(change: tu
         read_profile("roster.toml", ROSTER.replace(*change))
     assert said in str(refused.value)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize("harmless", ["^\\\\w+ (.+)$", "(?:Jr|Sr)? (.*)", "([A-Z]{1,3}\\\\d+)(?: .*)?"])
+def test_a_pattern_that_comes_to_an_end_is_taken(harmless: str) -> None:
+    assert read_profile("roster.toml", ROSTER.replace("digits = 4", f'pattern = "{harmless}"'))
+
+
+@pytest.mark.parametrize("text", ["x = [[", "\0"])
+def test_attack_what_is_no_profile_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    with pytest.raises(IntakeError, match="is no TOML"):
+        load_profile(str(path))
+    path.write_bytes(b"\xff")
+    with pytest.raises(IntakeError, match="is not UTF-8 text"):
+        load_profile(str(path))
+    path.write_bytes(b"#" * (PROFILE_BYTES_MAX + 1))
+    with pytest.raises(IntakeError, match="is too large"):
+        load_profile(str(path))
+    path.unlink()
+    with pytest.raises(IntakeError, match="is not there"):
+        load_profile(str(path))
+    os.mkfifo(path)
+    with pytest.raises(IntakeError, match="is no plain file"):
+        load_profile(str(path))
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "why"),
+    [
+        ({"Hired": "T" * 60_000}, "Hired", "longer than 200 characters, and no date"),
+        ({"Last": "A V " * 15_000}, "Last", "longer than 200 characters"),
+        ({"How": "x" * 501}, "How", "longer than 500 characters"),
+        ({"Once": "Ann, A;" * 9_000}, "Once", "more than 16 names"),
+        ({"Other": f"a, b{' ' * 60_000}c, d"}, "Other", "longer than 200 characters"),
+    ],
+)
+def test_attack_a_cell_that_takes_the_square_of_its_length_is_refused_for_its_length(
+    store: Store, tmp_path: Path, cells: dict[str, str], column: str, why: str
+) -> None:
+    profile = ROSTER.replace("[[emp", 'former_names = { column = "Once" }\nother_names = "Other"\n[[emp').replace(
+        'map = "how"', "pattern = '^(.*)$', map = \"how\""
+    )
+    header = (*HEADER, "Once", "Other")
+    row = dict(zip(header, (*LARKIN, "", ""), strict=True)) | cells
+    report = _load(store, tmp_path, [[*row.values()]], profile, header=header)
+    (problem,) = report.rejections[0].problems
+    assert (problem.column, why in problem.reason) == (column, True), problem
 
 
 def test_attack_cells_as_long_as_books_are_neither_kept_nor_shown(store: Store, tmp_path: Path) -> None:

@@ -178,6 +178,12 @@ def test_a_spreadsheet_shows_dates_numbers_and_leading_zeros_as_excel_does() -> 
         ("42738", True, "2021-01-04"),
         ("2958465", False, "9999-12-31"),
         ("2958466", False, "2958466"),
+        ("2958465.9999999", False, "2958465.9999999"),
+        ("2957003", True, "9999-12-31"),
+        ("2957004", True, "2957004"),
+        ("-5", False, "-5"),
+        ("1e400", True, "inf"),
+        ("NaN", False, "nan"),
         ("0.25", False, "06:00:00"),
         ("2020-01-02", False, "2020-01-02"),
     ],
@@ -340,6 +346,7 @@ def test_attack_json_that_is_no_table_is_refused_in_words(data: bytes) -> None:
         (b"id,name\n1,a\0b\n", "NUL byte in line 2"),
         ("id,name\n1,a\0b\n".encode("utf-16"), "NUL byte in line 2"),
         (b"id,name\n1,\x81\n", "neither UTF-8 nor Windows-1252: line 2"),
+        ("id,name\n1,a\n".encode("utf-16")[:-1], "is not UTF-16: line 2"),
         (b'id,name\n1,"never closed\n' + b"2,x\n" * 40_000, "quotation mark"),
         (b"id,name\n1," + b"x" * 10_000_000 + b"\n", "characters in line 2"),
         (b"x" * (LINE_CHARS_MAX * 3), "characters in line 1"),
@@ -359,6 +366,17 @@ def test_attack_a_broken_or_hostile_file_is_refused_in_words(data: bytes, said: 
         [_cells(table) for table in _tables(data)]
     assert refused.value.hint
     assert "nothing was imported" in str(refused.value)
+
+
+@pytest.mark.parametrize("codec", ["base64", "rot13", "zlib", "hex", "undefined", "a\0b", "no such"])
+def test_attack_what_is_no_encoding_of_text_is_refused_in_words(codec: str) -> None:
+    with pytest.raises(IntakeError, match="which is no encoding"):
+        _tables(PLAIN.encode(), Reading(encoding=codec))
+
+
+def test_attack_an_encoding_whose_mark_is_missing_is_refused_in_words() -> None:
+    with pytest.raises(IntakeError, match="is not UTF-16: line 1"):
+        _tables(PLAIN.encode(), Reading(encoding="utf-16"))
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda data: _zip(bomb=data)])

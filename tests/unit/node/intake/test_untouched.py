@@ -133,6 +133,15 @@ def test_attack_a_row_with_control_characters_is_rejected_and_its_neighbours_com
     assert store.officers.by_key("N-1") is None
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2009", "\u3000"])
+def test_a_blank_of_another_kind_is_a_blank(store: Store, tmp_path: Path, blank: str) -> None:
+    tally, problems = _load(store, tmp_path, f"{HEADER}{row(f'B{blank}1', f'{blank}De La{blank}Cruz')}\n".encode())
+    assert (tally.new, problems) == (1, [])
+    officer = store.officers.by_key("B 1")
+    assert officer is not None
+    assert officer.person.names[0].family == "De La Cruz"
+
+
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\n\r\n"])
 def test_lines_may_end_in_any_way_and_in_several(store: Store, tmp_path: Path, end: str) -> None:
     text = f"{HEADER}{row('N-1')}{end}{row('N-2')}\r\n{row('N-3')}{end}"

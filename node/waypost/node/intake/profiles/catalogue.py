@@ -10,6 +10,8 @@ from typing import Final
 from waypost.node.errors import IntakeError
 from waypost.node.intake.profiles.model import Profile
 from waypost.node.intake.profiles.toml import read_profile
+from waypost.node.intake.reading import Source
+from waypost.node.limits import PROFILE_BYTES_MAX
 
 _SUFFIX: Final = ".toml"
 _PACKAGE: Final = "waypost.node.intake.profiles.shipped"
@@ -32,10 +34,11 @@ def load_profile(wanted: str) -> Profile:
             f"there is no profile {wanted!r}",
             hint="waypost-node import profiles list; your own is named by its .toml file",
         )
+    with Source.of_path(Path(wanted)).open() as file:
+        data = file.read(PROFILE_BYTES_MAX + 1)
+    if len(data) > PROFILE_BYTES_MAX:
+        raise IntakeError(f"{wanted} is too large for a profile", hint="name the profile's file")
     try:
-        text = Path(wanted).read_text("utf-8")
-    except FileNotFoundError:
-        raise IntakeError(f"there is no file {wanted}", hint="name the profile's file") from None
-    except (OSError, UnicodeDecodeError):
-        raise IntakeError(f"{wanted} cannot be read as UTF-8 text", hint="name the profile's file") from None
-    return read_profile(wanted, text)
+        return read_profile(wanted, data.decode())
+    except UnicodeDecodeError:
+        raise IntakeError(f"{wanted} is not UTF-8 text", hint="save it as UTF-8") from None

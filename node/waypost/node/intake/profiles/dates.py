@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from waypost.node.errors import IntakeError
-from waypost.node.limits import AGE_YEARS_MIN
+from waypost.node.limits import AGE_YEARS_MIN, DATE_CHARS_MAX
 
 EXCEL: Final = "excel"
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -58,6 +58,8 @@ class DateFormats:
 
     def read(self, text: str, today: date, *, birth: bool = False) -> date | str | None:
         """The day; why it is none; or None when it is a placeholder or empty."""
+        if len(text) > DATE_CHARS_MAX:  # taking the time off takes the square of the length
+            return f"is longer than {DATE_CHARS_MAX} characters, and no date"
         plain = _plain(text)
         if not plain or plain in self.placeholders or text.strip().lower() in self.placeholders:  # rule 5
             return None

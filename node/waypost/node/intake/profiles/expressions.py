@@ -26,9 +26,10 @@ from waypost.node.intake.cells import (
 )
 from waypost.node.intake.profiles.model import NAMED, PERSON, As, Cell, Condition, Profile, Section
 from waypost.node.intake.profiles.names import take_apart, tidy_family
+from waypost.node.intake.profiles.patterns import searchable
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.rows import DAYS
-from waypost.node.limits import UNKNOWN_CHARS_MAX
+from waypost.node.limits import OTHER_NAMES_MAX, PATTERN_TEXT_CHARS_MAX, UNKNOWN_CHARS_MAX
 from waypost.protocol.names import valid_ori
 
 _KEYS: Final = frozenset({"officer_key", "record_key", "cert_number", "officer_id"})
@@ -102,9 +103,12 @@ class Expressions:
         raw = self._raw(row, cell)
         if cell.tidy is As.ID or target in _KEYS:
             self._whole(row, cell)
+        column = cell.columns[0]
+        if cell.pattern and not searchable(raw):
+            row.refuse(column, f"is longer than {PATTERN_TEXT_CHARS_MAX} characters")
+            return ""
         if cell.pattern and (found := re.search(cell.pattern, raw)):
             raw = (found[1] or "").strip()
-        column = cell.columns[0]
         if cell.map:
             raw = self._mapped(row, cell, column, raw)
         elif cell.tidy is As.ID:
@@ -212,7 +216,11 @@ class Expressions:
         cell, names = section.former, []
         if cell is None:
             return []
-        for item in filter(None, map(str.strip, self._blank(row.get(cell.column)).split(";"))):
+        items = [item.strip() for item in self._blank(row.get(cell.column)).split(";") if item.strip()]
+        if len(items) > OTHER_NAMES_MAX:
+            row.refuse(cell.column, f"has more than {OTHER_NAMES_MAX} names")
+            return []
+        for item in items:
             taken = take_apart(item, cell.order)
             if isinstance(taken, str):
                 row.refuse(cell.column, taken)

@@ -82,7 +82,12 @@ def _take_apart(text: str, order: Order) -> Taken | str:
 
 
 def tidy_family(text: str) -> tuple[str, str, tuple[str, ...]]:
-    """A surname column: the surname, the suffix that stands in it, former surnames (rules 1 and 2)."""
+    """A surname column: the surname, the suffix that stands in it, former surnames (rules 1 and 2).
+
+    What is too long for a name stays as it is, and is refused as such.
+    """
+    if len(text) > FULL_NAME_CHARS_MAX:
+        return text, "", ()
     plain, former = _unbracketed(" ".join(text.translate(_DASHES).split()))
     words = plain.replace(",", " ").split()
     suffix = [word for word in words[1:] if _SUFFIX.fullmatch(word) or _MAYBE_SUFFIX.fullmatch(word)]

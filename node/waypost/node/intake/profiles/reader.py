@@ -20,6 +20,7 @@ from waypost.node.intake.cells import Cells, Problem, sort_of
 from waypost.node.intake.profiles.dates import DateFormats
 from waypost.node.intake.profiles.expressions import Agencies, Expressions, PersonRow
 from waypost.node.intake.profiles.model import PERSON, Profile, Section, Unknown
+from waypost.node.intake.profiles.patterns import searchable
 from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
@@ -178,7 +179,10 @@ class ProfileReader:
 
     def _items(self, text: str) -> list[str]:
         items = [item.strip() for item in self._separators.split(text) if item.strip()]
-        return [item for item in items if not (self._nobody and self._nobody.fullmatch(item))] or [""]
+        return [item for item in items if not self._is_nobody(item)] or [""]
+
+    def _is_nobody(self, item: str) -> bool:
+        return bool(self._nobody and searchable(item) and self._nobody.fullmatch(item))
 
     def _kept(self, row: PersonRow) -> LeftOut | None:
         for condition in self._profile.keep:

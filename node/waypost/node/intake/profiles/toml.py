@@ -26,9 +26,12 @@ from waypost.node.intake.profiles.model import (
     ValueMap,
 )
 from waypost.node.intake.profiles.names import Order
+from waypost.node.intake.profiles.patterns import compile_pattern
 from waypost.node.intake.reading import Format, Reading
+from waypost.node.intake.reading.wishes import NO_DELIMITER, separates
 from waypost.node.intake.repeated import Repeated
 from waypost.node.intake.rows import COLUMNS, FileKind
+from waypost.node.limits import KEY_CHARS_MAX, LINE_CHARS_MAX
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -58,6 +61,8 @@ def read_profile(name: str, text: str) -> Profile:
         facts = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise IntakeError(f"{name} is no TOML: {error}", hint="correct that place") from None
+    except RecursionError:
+        raise IntakeError(f"{name} is no profile: it is nested without end", hint="start from an inspection") from None
     return _Parser(name).profile(facts, text)
 
 
@@ -97,6 +102,8 @@ class _Parser:
         )
         if profile.people and not any(PERSON in column for column in profile.columns):
             self.refuse("people", f"says how columns of several people end, and no column has {PERSON} in its name")
+        if profile.people and profile.split:
+            self.refuse("people", "and split both take a row apart: only one of them can")
         if profile.officer_key.const is not None:
             self.refuse(f"officers.{_KEY}", "is the same for everybody")
         if not profile.sections:
@@ -119,7 +126,7 @@ class _Parser:
         return Reading(
             format=self._word("read.format", Format, facts["format"]) if "format" in facts else None,
             encoding=self._text("read.encoding", facts["encoding"]) if "encoding" in facts else None,
-            delimiter=self._text("read.delimiter", facts["delimiter"]) if "delimiter" in facts else None,
+            delimiter=self._delimiter(facts["delimiter"]) if "delimiter" in facts else None,
             quoted=self._flag("read.quoted", facts.get("quoted", True)),
             columns_at=self._places("read.columns_at", facts.get("columns_at", [])),
             sheets=self._texts("read.sheets", facts.get("sheets", [])),
@@ -127,6 +134,10 @@ class _Parser:
             header_line=self._count("read.header_line", facts["header_line"]) if "header_line" in facts else None,
             header=self._texts("read.header", facts.get("header", [])),
         )
+
+    def _delimiter(self, value: object) -> str:
+        delimiter = self._text("read.delimiter", value)
+        return delimiter if separates(delimiter) else self.refuse("read.delimiter", NO_DELIMITER)
 
     def _dates(self, facts: Mapping[str, Any]) -> DateFormats:
         self._only("dates", facts, {"formats", "placeholders"})
@@ -139,7 +150,8 @@ class _Parser:
 
     def _map(self, name: str, facts: object) -> ValueMap:
         table = self._table(f"maps.{name}", facts)
-        values = {normal(key): self._text(f"maps.{name}", value) for key, value in table.items() if key != "otherwise"}
+        known = {key: value for key, value in table.items() if key != "otherwise"}
+        values = {normal(key): self._text(f"maps.{name}: {key!r}", value) for key, value in known.items()}
         return ValueMap(name, values, self._text("otherwise", table["otherwise"]) if "otherwise" in table else None)
 
     def _sections(self, facts: Mapping[str, Any], officers: Mapping[str, Any]) -> tuple[Section, ...]:
@@ -194,11 +206,8 @@ class _Parser:
         if table.get("digest_of") == [] or table.get("first_of") == []:
             self.refuse(where, "names no column")
         pattern = self._text(where, table.get("pattern", ""))
-        try:
-            if pattern and re.compile(pattern).groups != 1:
-                self.refuse(where, "has a pattern without exactly one group")
-        except re.error:
-            self.refuse(where, "has a pattern that is no regular expression")
+        if pattern and self._pattern(where, pattern).groups != 1:
+            self.refuse(where, "has a pattern without exactly one group")
         cell = Cell(
             column=self._text(where, table.get("column", "")),
             first_of=self._texts(where, table.get("first_of", [])),
@@ -206,7 +215,7 @@ class _Parser:
             template=self._text(where, table.get("template", "")),
             digest_of=self._texts(where, table.get("digest_of", [])),
             tidy=self._word(where, As, table.get("as", As.TEXT)),
-            digits=self._count(where, table.get("digits", 0)),
+            digits=self._count(where, table.get("digits", 0), KEY_CHARS_MAX),
             map=named,
             pattern=pattern,
             prefix=self._text(where, table.get("prefix", "")),
@@ -240,10 +249,7 @@ class _Parser:
         table = self._table("split", facts)
         self._only("split", table, {"columns", "by", "drop"})
         drop = self._text("split.drop", table.get("drop", ""))
-        try:
-            re.compile(drop)
-        except re.error:
-            self.refuse("split.drop", "is no regular expression")
+        self._pattern("split.drop", drop)
         by = self._texts("split.by", table.get("by", []))
         if not all(by) or not by:
             self.refuse("split", "says not what separates the items")
@@ -260,10 +266,14 @@ class _Parser:
     def _flag(self, where: str, value: object) -> bool:
         return value if isinstance(value, bool) else self.refuse(where, "is neither true nor false")
 
-    def _count(self, where: str, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _COUNT_MAX:
-            self.refuse(where, f"is no whole number from 0 to {_COUNT_MAX:,}")
+    def _count(self, where: str, value: object, most: int = _COUNT_MAX) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+            self.refuse(where, f"is no whole number from 0 to {most:,}")
         return value
+
+    def _pattern(self, where: str, pattern: str) -> re.Pattern[str]:
+        compiled = compile_pattern(pattern)
+        return self.refuse(where, compiled) if isinstance(compiled, str) else compiled
 
     def _text(self, where: str, value: object) -> str:
         return value if isinstance(value, str) else self.refuse(where, "is not text in quotation marks")
@@ -275,7 +285,7 @@ class _Parser:
 
     def _places(self, where: str, value: object) -> tuple[int, ...]:
         places = value if isinstance(value, list) else []
-        numbers = tuple(each for each in places if isinstance(each, int) and each > 0)
+        numbers = tuple(each for each in places if type(each) is int and 0 < each <= LINE_CHARS_MAX)
         if len(numbers) != len(places) or list(numbers) != sorted(set(numbers)) or (value and not numbers):
             self.refuse(where, "is not a list of places that rise, counted from 1: [1, 9, 40]")
         return numbers

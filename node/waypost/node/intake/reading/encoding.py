@@ -15,6 +15,8 @@ from typing import Final
 from waypost.node.intake.reading.packing import Part
 from waypost.node.intake.reading.source import refuse
 
+_LAST: Final = "cp1252"
+"""What text is taken for that is nothing else."""
 _BLOCK: Final = 1024 * 1024
 _ZERO_SHARE: Final = 3
 """Of text in Latin letters, UTF-16 makes every second byte zero; a third is enough to tell."""
@@ -54,10 +56,11 @@ def encoding_of(part: Part, wanted: str | None) -> Encoding:
         if not failure:
             break
     if failure:
-        named = wanted or "UTF-8 nor Windows-1252"
+        named = _TITLES.get(codec, codec)
         refuse(
             part.name,
-            f"is {'not' if wanted else 'neither'} {named}: line {failure} holds a byte that it does not allow",
+            f"is {'neither UTF-8 nor' if codec == _LAST and not wanted else 'not'} {named}: "
+            f"line {failure} holds bytes that it does not allow",
             "export it again as UTF-8 (in Excel: Save As, CSV UTF-8), or name its encoding",
         )
     return Encoding(codec, _TITLES.get(codec, codec), lines)
@@ -92,14 +95,13 @@ def _candidates(head: bytes) -> list[str]:
         return ["utf-16-le"]
     if even * _ZERO_SHARE > len(head) // 2 and not odd:
         return ["utf-16-be"]
-    return ["utf-8-sig", "cp1252"]
+    return ["utf-8-sig", _LAST]
 
 
 def _decode(part: Part, codec: str) -> tuple[int, int]:
     """How many lines there are, and the line that the codec does not take (0: it takes all)."""
-    try:
-        decoder = codecs.getincrementaldecoder(codec)("strict")
-    except LookupError:
+    decoder = _decoder(codec)
+    if decoder is None:
         refuse(part.name, f"cannot be read as {codec!r}, which is no encoding", "write utf-8, utf-16 or windows-1252")
     lines = 1
     with part.open() as file:
@@ -107,8 +109,9 @@ def _decode(part: Part, codec: str) -> tuple[int, int]:
             block = file.read(_BLOCK)
             try:
                 text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                return lines, lines + bytes(error.object[: error.start]).count(b"\n")
+            except UnicodeError as error:  # some codecs do not tell where
+                bad = bytes(error.object[: error.start]) if isinstance(error, UnicodeDecodeError) else b""
+                return lines, lines + bad.count(b"\n")
             if (nul := text.find("\0")) >= 0:
                 line = lines + text.count("\n", 0, nul)
                 hint = _or_leave_it_out(part, "it is damaged or no text: export it again")
@@ -116,3 +119,12 @@ def _decode(part: Part, codec: str) -> tuple[int, int]:
             lines += text.count("\n")
             if not block:
                 return lines, 0
+
+
+def _decoder(codec: str) -> codecs.IncrementalDecoder | None:
+    """The decoder; None when it is none of text (Python calls packing and escaping codecs, too)."""
+    try:
+        "".encode(codec)
+        return codecs.getincrementaldecoder(codec)("strict")
+    except (LookupError, ValueError):
+        return None

@@ -18,8 +18,9 @@ DATE: Final = "date"
 _LITERAL: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]hms][^\]]*\]', re.IGNORECASE)
 """What of a format code is shown as it is: quoted, escaped, padding, colours and conditions."""
 _ZEROS: Final = re.compile(r"0{2,}")
-_DAY_LAST: Final = 2_958_465
-"""31 December 9999."""
+_DAY_END: Final = 2_958_466
+"""The day after 31 December 9999: from there on a number is no day, and shown as a number."""
+_DAY_END_1904: Final = _DAY_END - 1_462
 _LEAP_BUG: Final = 60
 _DAY_SECONDS: Final = 86_400
 
@@ -38,7 +39,7 @@ def number_shown(value: str, style: str, *, since_1904: bool) -> str:
         number = float(value)
     except ValueError:
         return value  # a date that is stored as text (type d)
-    if style == DATE and 0 <= number <= _DAY_LAST:
+    if style == DATE and _is_day(number, _DAY_END_1904 if since_1904 else _DAY_END):
         return _day_shown(number, since_1904=since_1904)
     if number.is_integer() and abs(number) < 1e15:  # noqa: PLR2004 - all its digits are exact
         return str(int(number)).zfill(len(style) if style != DATE else 0)
@@ -46,9 +47,12 @@ def number_shown(value: str, style: str, *, since_1904: bool) -> str:
     return f"{number:f}".rstrip("0").rstrip(".") if "e" in shown else shown
 
 
+def _is_day(number: float, end: int) -> bool:
+    return 0 <= number <= end and round(number * _DAY_SECONDS) < end * _DAY_SECONDS
+
+
 def _day_shown(number: float, *, since_1904: bool) -> str:
-    seconds = round(number * _DAY_SECONDS)
-    day, second = divmod(seconds, _DAY_SECONDS)
+    day, second = divmod(round(number * _DAY_SECONDS), _DAY_SECONDS)
     time = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
     if day == 0 and second:
         return time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Format(StrEnum):
@@ -16,6 +17,14 @@ class Format(StrEnum):
     XLSX = "xlsx"
     JSON = "json"
     JSON_LINES = "jsonl"
+
+
+NO_DELIMITER: Final = "is not one character that separates cells, like ; or |"
+
+
+def separates(delimiter: str) -> bool:
+    """Whether this can separate the cells of a text."""
+    return len(delimiter) == 1 and delimiter not in '"\r\n\0'
 
 
 @dataclass(frozen=True, slots=True)
