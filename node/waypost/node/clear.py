@@ -6,10 +6,39 @@ refused, kept something back or offered a referral.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from waypost.node import asking
 
 if TYPE_CHECKING:
     from waypost.node.results import Result
+
+
+class CheckVerdict(StrEnum):
+    """What a check has come to, in one word: the first of these that holds. Later answers may change it."""
+
+    REFUSED = "refused"
+    """The hub refused the check: nobody was asked."""
+    FOUND = "found"
+    """At least one officer was disclosed: compare the fields. Others may still be pending."""
+    REFERRAL = "referral"
+    """Nobody was disclosed, and at least one member may know the person."""
+    NOT_A_CLEAR = "not-a-clear"
+    """Nobody was found so far, and something is open: coverage, an answer, a refusal, what was kept back."""
+    CLEAR = "clear"
+    """Nobody was found, and nothing is open."""
+
+
+def verdict_of(result: Result) -> CheckVerdict:
+    """What a check has come to by now."""
+    if result.check.state == asking.FAILED:
+        return CheckVerdict.REFUSED
+    if result.candidates:
+        return CheckVerdict.FOUND
+    if result.referrals:
+        return CheckVerdict.REFERRAL
+    return CheckVerdict.NOT_A_CLEAR if open_ends(result) else CheckVerdict.CLEAR
 
 
 def open_ends(result: Result) -> tuple[str, ...]:
@@ -36,11 +65,17 @@ def open_ends(result: Result) -> tuple[str, ...]:
 
 def found_word(result: Result) -> str:
     """What a check has come to, in a cell of a table: "none" is said of a clear alone."""
-    if result.candidates:
-        return str(len(result.candidates))
-    if result.referrals:
-        return "referral"
-    return "none so far" if open_ends(result) else "none"
+    match verdict_of(result):
+        case CheckVerdict.FOUND:
+            return str(len(result.candidates))
+        case CheckVerdict.REFERRAL:
+            return "referral"
+        case CheckVerdict.CLEAR:
+            return "none"
+        case CheckVerdict.REFUSED:
+            return "refused"
+        case CheckVerdict.NOT_A_CLEAR:
+            return "none so far"
 
 
 def _members(count: int, which: str = "") -> str:

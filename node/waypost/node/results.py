@@ -13,6 +13,7 @@ from typing import Any
 from waypost.node import wire
 from waypost.node.applicants import Inquiry, inquiry_from_json
 from waypost.node.asking import receipt_of
+from waypost.node.clear import verdict_of
 from waypost.node.details import differences
 from waypost.node.duties import Duty, duty_of, tells_against
 from waypost.node.errors import RecordError
@@ -134,6 +135,7 @@ def facts(result: Result) -> dict[str, Any]:
     coverage = result.coverage
     return {
         "check": result.check.id.hex(),
+        "verdict": verdict_of(result).value,
         "state": result.check.state,
         "reason": result.check.reason,
         "applicant": result.inquiry.row or 1,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
+from pathlib import Path
 
 from google.protobuf.message import Message
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.console import Console
 from waypost.crypto.envelope import SigningKey, sign
 from waypost.node import asking
 from waypost.node.applicants import Inquiry
+from waypost.node.clear import CheckVerdict
 from waypost.node.cli.batch import summary_of
 from waypost.node.cli.checks import table_of
 from waypost.node.cli.show import show
@@ -121,6 +124,33 @@ def test_no_record_found_stands_for_a_clear_alone() -> None:
     ):
         assert f"NOT A CLEAR: nothing found so far, but {why}." in told
         assert "No record found" not in told
+
+
+def test_the_verdict_for_machines_is_that_of_the_words_on_the_terminal() -> None:
+    referral = _answer(OWNER, check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL))
+    kept = _answer(OWNER, check_pb2.Candidate(declined=[check_pb2.Declined(records=1, policy_ids=["p"])]))
+    disclosed = check_pb2.Candidate(verdict=check_pb2.VERDICT_DISCLOSED, names=[NAME], date_of_birth="1988-03-14")
+    failed = replace(CHECK, state=asking.FAILED, reason="rate-exceeded")
+    for verdict, words, check, answers in (
+        ("clear", "No record found", _receipt(3, 3), ()),
+        ("not-a-clear", "NOT A CLEAR", _receipt(0, 1, (OWNER,)), ()),
+        ("not-a-clear", "NOT A CLEAR", _receipt(2, 2, (), (OWNER,)), ()),
+        ("not-a-clear", "NOT A CLEAR", _receipt(2, 2), (kept,)),
+        ("not-a-clear", "Nothing is asked yet", CHECK, ()),
+        ("referral", "NOT A CLEAR", _receipt(2, 2), (referral,)),
+        ("found", "CONFIRMED", _receipt(2, 2, (), (OTHER,)), (_answer(OWNER, disclosed),)),
+        ("refused", "The check was refused.", failed, ()),
+    ):
+        assert facts(result_of(check, answers))["verdict"] == verdict
+        told = _told(check, *answers)
+        assert words in told
+        assert ("No record found" in told) is (verdict == "clear")
+
+
+def test_every_verdict_is_documented() -> None:
+    page = Path(__file__).parents[3].joinpath("docs/node.md").read_text(encoding="utf-8")
+    table = page.partition("| `verdict` | means |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == [verdict.value for verdict in CheckVerdict]
 
 
 def test_a_suspended_member_is_called_suspended() -> None:

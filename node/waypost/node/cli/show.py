@@ -10,7 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from waypost.node import asking, duties, wire
-from waypost.node.clear import open_ends
+from waypost.node.clear import CheckVerdict, open_ends, verdict_of
 from waypost.node.cli.check import moment
 from waypost.node.matching import Agreement
 from waypost.node.record_words import ERASED, STATEMENT, amount_words, dispute_words, kind_words
@@ -35,7 +35,7 @@ def show(result: Result, names: dict[str, str], console: Console, *, suspended: 
 
     `names` are those of members by ORI, `suspended` the ORIs of members that the roster in force suspends.
     """
-    if result.check.state == "failed":
+    if verdict_of(result) is CheckVerdict.REFUSED:
         console.print(f"[red]The check was refused.[/red] {plain(result.check.reason)}")
         return
     for found in result.candidates:
@@ -182,11 +182,12 @@ def _coverage(result: Result, names: dict[str, str], suspended: Collection[str],
         console.print(_waiting_words(result))
         console.print(f"[dim]check {check}; what has come of it later:[/dim] waypost-node checks show {check[:8]}")
         return
-    if not result.candidates:
-        ends = open_ends(result)
-        found = f"[bold]No record found[/bold] among the {coverage.members} other members."
-        open_words = f"[bold yellow]NOT A CLEAR:[/bold yellow] nothing found so far, but {', and '.join(ends)}."
-        console.print(open_words if ends else found)
+    match verdict_of(result):
+        case CheckVerdict.CLEAR:
+            console.print(f"[bold]No record found[/bold] among the {coverage.members} other members.")
+        case CheckVerdict.NOT_A_CLEAR | CheckVerdict.REFERRAL:
+            but = ", and ".join(open_ends(result))
+            console.print(f"[bold yellow]NOT A CLEAR:[/bold yellow] nothing found so far, but {but}.")
     console.print(_coverage_words(coverage, names, suspended))
     console.print(f"[dim]check {check}; its signed receipt is kept[/dim]")
 
