@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from sqlite_utils.cli import cli
 
 from waypost.node.intake import COLUMNS, FileKind, RowReader, Source, canonical, import_tables, profiled
+from waypost.node.intake.folding import normal
 from waypost.node.intake.profiles import shipped_profiles
-from waypost.node.intake.profiles.toml import normal
 from waypost.node.store import Store
 
 ROWS = 300 if SHORT else 30_000

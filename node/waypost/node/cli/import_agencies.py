@@ -48,8 +48,17 @@ def confirm_agency(
 ) -> None:
     """Say once which ORI a name stands for; imports take it from then on."""
     from waypost.node.intake.agencies import confirmed, read_agencies, write_agencies
+    from waypost.node.intake.folding import normal
     from waypost.node.settings import agencies_path
 
     path = agencies_path(home)
-    write_agencies(path, confirmed(read_agencies(path), name, ori.upper()))
-    typer.echo(f"{name} is {ori.upper()}")
+    table = read_agencies(path)
+    before = table.get(normal(name))
+    write_agencies(path, confirmed(table, name, ori.upper()))
+    typer.echo(f"{printable(name)} is {ori.upper()}")
+    if before is not None and before.ori not in {"", ori.upper()}:
+        typer.echo(
+            f"hint: what came in as {before.ori} stays there: undo its batches (waypost-node batches list) and import "
+            "the files again, or withdraw single employments (waypost-node officers withdraw-employment)",
+            err=True,
+        )

@@ -6,6 +6,8 @@
    that is there.
 3. Guesses come from the members' names in the roster and from names that were confirmed before, after `Co.`, `PD`,
    `Dept.` and the like are written out and an alias (`-AKA-`) is left out; below GUESS_SCORE_MIN there is none.
+4. The table may have been through a spreadsheet: commas, semicolons or tabs separate its cells. A name that stands
+   there twice with two ORIs is refused, for nobody can tell which is meant; twice with one, it has that one.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from typing import Final
 from rapidfuzz import fuzz, process
 
 from waypost.node.errors import IntakeError
+from waypost.node.intake.folding import normal
 from waypost.node.intake.spreadsheets import guarded, unguarded
-from waypost.node.limits import AGENCIES_MAX
+from waypost.node.limits import AGENCIES_MAX, FIELD_CHARS_MAX
 from waypost.protocol.names import valid_ori
+from waypost.protocol.printing import printable
 from waypost.protocol.states import ORI_STATES
 
 GUESS_SCORE_MIN: Final = 86
@@ -62,38 +66,47 @@ class Agency:
     rows: int = 0
 
 
-def folded(name: str) -> str:
-    """A name as it is compared: capitals and runs of spaces do not count."""
-    return " ".join(name.split()).casefold()
-
-
 def read_agencies(path: Path) -> dict[str, Agency]:
-    """The table, by folded name; empty when there is none. IntakeError when it is no such table."""
+    """The table, by name as `normal` writes it; empty when there is none. IntakeError when it is no such table."""
     try:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError):
         raise IntakeError(f"{path} cannot be read as UTF-8 text", hint="save it as CSV UTF-8") from None
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"agency", "ori"} <= set(rows.fieldnames or ()):
-        raise IntakeError(
-            f"{path} has not the columns agency and ori", hint="restore its first line: agency,ori,guess,rows"
-        )
-    found = {}
-    for number, row in enumerate(rows, start=2):
-        ori = (row["ori"] or "").strip().upper()
-        if ori and not (valid_ori(ori) and ori[:2] in ORI_STATES):
+    csv.field_size_limit(FIELD_CHARS_MAX)
+    first = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))  # rule 4
+    found: dict[str, Agency] = {}
+    try:
+        if not {"agency", "ori"} <= set(rows.fieldnames or ()):
             raise IntakeError(
-                f"{path}, line {number}: the ori is none", hint="an ORI has nine capital letters and digits"
+                f"{path} has not the columns agency and ori", hint="restore its first line: agency,ori,guess,rows"
             )
-        name = unguarded(row["agency"] or "")
-        found[folded(name)] = Agency(name, ori, row.get("guess") or "", _count(row.get("rows")))
+        for row in rows:
+            agency = _agency(f"{path}, line {rows.line_num}", row)
+            known = found.get(normal(agency.name))
+            if known is not None and known.ori and agency.ori and known.ori != agency.ori:  # rule 4
+                raise IntakeError(
+                    f"{path}, line {rows.line_num}: {printable(agency.name)} has another ORI than in an earlier line",
+                    hint="leave the line with the right one",
+                )
+            if agency.name.strip() and not (known and known.ori):
+                found[normal(agency.name)] = agency
+    except csv.Error:
+        raise IntakeError(f"{path} is no CSV near line {rows.line_num}", hint="correct that line") from None
     return found
 
 
+def _agency(where: str, row: Mapping[str, str | None]) -> Agency:
+    ori = (row["ori"] or "").strip().upper()
+    if ori and not (valid_ori(ori) and ori[:2] in ORI_STATES):
+        raise IntakeError(f"{where}: the ori is none", hint="an ORI has nine capital letters and digits")
+    return Agency(unguarded(row["agency"] or ""), ori, unguarded(row.get("guess") or ""), _count(row.get("rows")))
+
+
 def oris(table: Mapping[str, Agency]) -> dict[str, str]:
-    """The confirmed ORIs by folded name (rule 1)."""
+    """The confirmed ORIs by name as `normal` writes it (rule 1)."""
     return {name: agency.ori for name, agency in table.items() if agency.ori}
 
 
@@ -103,8 +116,8 @@ def with_found(table: Mapping[str, Agency], found: Mapping[str, int], members: M
     known |= {_comparable(agency.name): agency.ori for agency in table.values() if agency.ori}
     added = dict(table)
     for name, rows in found.items():
-        if folded(name) not in added and len(added) < AGENCIES_MAX:
-            added[folded(name)] = Agency(name, "", _guess(name, known), rows)
+        if normal(name) not in added and len(added) < AGENCIES_MAX:
+            added[normal(name)] = Agency(name, "", _guess(name, known), rows)
     return added
 
 
@@ -112,7 +125,7 @@ def confirmed(table: Mapping[str, Agency], name: str, ori: str) -> dict[str, Age
     """The table with one name confirmed."""
     if not (valid_ori(ori) and ori[:2] in ORI_STATES):
         raise IntakeError(f"{ori!r} is no ORI", hint="an ORI has nine capital letters and digits, like OR0260000")
-    return {**table, folded(name): replace(table.get(folded(name), Agency(name)), ori=ori)}
+    return {**table, normal(name): replace(table.get(normal(name), Agency(name)), ori=ori)}
 
 
 def write_agencies(path: Path, table: Mapping[str, Agency]) -> None:
@@ -121,7 +134,7 @@ def write_agencies(path: Path, table: Mapping[str, Agency]) -> None:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
     for agency in sorted(table.values(), key=lambda each: (bool(each.ori), -each.rows, each.name)):
-        writer.writerow((guarded(agency.name), agency.ori, agency.guess, agency.rows))
+        writer.writerow((guarded(agency.name), agency.ori, guarded(agency.guess), agency.rows))
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "wb") as file:
         file.write(text.getvalue().encode("utf-8-sig"))

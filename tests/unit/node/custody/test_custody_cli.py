@@ -81,3 +81,11 @@ def test_the_quality_report_counts_and_writes_files_to_fix(desk: Desk) -> None:
     assert "suspension: hearing 1" in printed
     again = desk.facts("import", *sorted(out.iterdir()))
     assert (again["rows"], again["unchanged"]) == (2, 2)
+
+
+def test_who_corrects_an_ori_is_told_what_stays_under_the_wrong_one(desk: Desk) -> None:
+    assert desk.run("import", "agencies", "confirm", "Testburg PD", "OR9900400").stderr == ""
+    assert desk.run("import", "agencies", "confirm", "Testburg PD", "OR9900400").stderr == ""
+    said = desk.run("import", "agencies", "confirm", "testburg pd", "or9900500")
+    assert said.stdout == "testburg pd is OR9900500\n"
+    assert "what came in as OR9900400 stays there" in said.stderr

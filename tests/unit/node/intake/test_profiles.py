@@ -16,10 +16,10 @@ from tests.parties.exports import sheet_rows, workbook
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, open_tables, profiled
-from waypost.node.intake.agencies import confirmed, oris, read_agencies, with_found, write_agencies
+from waypost.node.intake.folding import normal
 from waypost.node.intake.inspecting import inspect_table
 from waypost.node.intake.profiles import load_profile
-from waypost.node.intake.profiles.toml import normal, read_profile
+from waypost.node.intake.profiles.toml import read_profile
 from waypost.node.intake.starting import starter
 from waypost.node.limits import PROFILE_BYTES_MAX
 from waypost.node.persons import PersonName
@@ -537,24 +537,6 @@ def test_a_table_that_lacks_the_profiles_columns_is_named_and_not_dropped_in_sil
     assert report.tally() == Tally(new=1)
     told = ("x [2019]: lacks the columns 'How'",)
     assert report.files[0].aside == (("x [Old]: a hidden sheet", *told) if kind == "sheet" else told)
-
-
-def test_the_table_of_agencies_offers_guesses_and_takes_none(tmp_path: Path) -> None:
-    path = tmp_path / "agencies.csv"
-    found = {"Testburg PD": 5, "Sample Co. Sheriff's Office -AKA- SCSO": 2, "Elsewhere": 1}
-    members = {"OR9900400": "Testburg Police Department", "OR9900500": "Sample County Sheriff's Office"}
-    write_agencies(path, with_found({}, found, members))
-    table = read_agencies(path)
-    assert [(each.name, each.ori, each.guess) for each in table.values()] == [
-        ("Testburg PD", "", "OR9900400"),
-        ("Sample Co. Sheriff's Office -AKA- SCSO", "", "OR9900500"),
-        ("Elsewhere", "", ""),
-    ]
-    assert oris(table) == {}
-    write_agencies(path, confirmed(table, "TESTBURG  PD", "OR9900400"))
-    assert oris(read_agencies(path)) == {"testburg pd": "OR9900400"}
-    with pytest.raises(IntakeError, match="is no ORI"):
-        confirmed(table, "Elsewhere", "ELSEWHERE")
 
 
 def test_attack_braces_in_a_cell_are_no_column_of_a_template(store: Store, tmp_path: Path) -> None:

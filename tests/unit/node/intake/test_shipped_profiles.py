@@ -11,9 +11,10 @@ import pytest
 from tests.parties.commands import do, run
 
 from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, open_tables, profiled
+from waypost.node.intake.folding import normal
 from waypost.node.intake.inspecting import inspect_table
 from waypost.node.intake.profiles import shipped_profiles
-from waypost.node.intake.profiles.toml import normal, read_profile
+from waypost.node.intake.profiles.toml import read_profile
 from waypost.node.intake.starting import starter
 from waypost.node.store import Store
 

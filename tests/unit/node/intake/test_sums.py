@@ -19,8 +19,8 @@ from tests.parties.exports import as_fixed_width, as_json, as_json_lines, printa
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake import ImportReport, Source, Tally, import_tables, open_tables, profiled
+from waypost.node.intake.folding import normal
 from waypost.node.intake.profiles import shipped_profiles
-from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.reading.table import Skipped
 from waypost.node.store import Store
 

@@ -16,7 +16,8 @@ from tests.parties.agency import Agency
 from waypost.node.intake import ImportReport, Source, Tally, import_tables, profiled
 from waypost.node.intake.agencies import Agency as Named
 from waypost.node.intake.agencies import with_found
-from waypost.node.intake.profiles.toml import normal, read_profile
+from waypost.node.intake.folding import normal
+from waypost.node.intake.profiles.toml import read_profile
 from waypost.node.persons import PersonName
 from waypost.node.records import Officer, SeparationKind
 from waypost.node.store import Store

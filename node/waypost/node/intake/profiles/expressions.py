@@ -24,10 +24,10 @@ from waypost.node.intake.cells import (
     Problem,
     sort_of,
 )
+from waypost.node.intake.folding import normal
 from waypost.node.intake.profiles.model import NAMED, PERSON, As, Cell, Condition, Profile, Section
 from waypost.node.intake.profiles.names import take_apart, tidy_family
 from waypost.node.intake.profiles.patterns import searchable
-from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.rows import DAYS
 from waypost.node.limits import OTHER_NAMES_MAX, PATTERN_TEXT_CHARS_MAX, UNKNOWN_CHARS_MAX
 from waypost.protocol.names import valid_ori

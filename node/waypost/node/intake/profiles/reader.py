@@ -17,11 +17,11 @@ from typing import Final
 from waypost.node.custody.shapes import ShapeObserver
 from waypost.node.intake.canonical import PERSONAL_COLUMNS, REJECT_COLUMNS
 from waypost.node.intake.cells import Cells, Problem, sort_of
+from waypost.node.intake.folding import normal
 from waypost.node.intake.profiles.dates import DateFormats
 from waypost.node.intake.profiles.expressions import Agencies, Expressions, PersonRow
 from waypost.node.intake.profiles.model import PERSON, Profile, Section, Unknown
 from waypost.node.intake.profiles.patterns import searchable
-from waypost.node.intake.profiles.toml import normal
 from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.repeated import Repeated

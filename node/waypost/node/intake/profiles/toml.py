@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
 from waypost.node.errors import IntakeError
+from waypost.node.intake.folding import normal
 from waypost.node.intake.profiles.dates import DateFormats
 from waypost.node.intake.profiles.model import (
     PERSON,
@@ -48,11 +49,6 @@ _NEEDED: Final[dict[FileKind, tuple[str, ...]]] = {
 }
 _KEY: Final = "officer_key"
 _COUNT_MAX: Final = 1_000_000
-
-
-def normal(value: str) -> str:
-    """A value as maps and conditions compare it: capitals and runs of spaces do not count."""
-    return " ".join(value.split()).casefold()
 
 
 def read_profile(name: str, text: str) -> Profile:
