@@ -210,7 +210,7 @@ HEADER = ",".join(COLUMNS[FileKind.OFFICERS]).encode()
         (b"cr_id,star,appointed_date\n1,2,3", "is none of the three files", "import inspect"),
         (HEADER.replace(b",ssn", b""), "without the column ssn", "add it"),
         (HEADER.replace(b",ssn", b",ssnn"), "without the column ssn", "add it"),
-        (HEADER + b",ssn", "has the column ssn twice", "remove one"),
+        (HEADER + b",ssn", "has the column 'ssn' twice", "remove one"),
         (HEADER + b",shoe_size", "'shoe_size'", "correct its name"),
         (HEADER + b'\nA-0,X,Y,,,,,,,,\nA-1,"Larkin,Dennis\nA-2,Hale,Ann\n', "row that begins in line 3", "quotation"),
         (HEADER + b'\nA-1,"Lark"in,Dennis\n', "row that begins in line 2", "quotation"),

@@ -85,7 +85,7 @@ class FixFiles:
         elif self._folder is not None:
             columns = "; ".join(dict.fromkeys(each.column for each in findings))
             reasons = "; ".join(each.reason for each in findings)
-            row_cells = ("", columns, "", reasons, *map(guarded, cells))
+            row_cells = ("", columns, "", reasons, "", *map(guarded, cells))
             csv.writer(self._file(first, kind), lineterminator="\r\n").writerow(row_cells)
             self.elsewhere.update(others)
 

@@ -92,6 +92,9 @@ class RowReader(Protocol):
     def officer_key(self, source: SourceRow) -> str:
         """The officer that the row brings, as far as it can be read; empty: none."""
 
+    def record_keys(self, source: SourceRow) -> tuple[str, ...]:
+        """The records that the row tells of, as far as it can be read."""
+
     def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...] | Unexplained | LeftOut:
         """What the row says, or what is wrong with it, or what nobody has explained, or why it is left out."""
 
@@ -137,6 +140,7 @@ def import_tables(
         at_ms,
         frozenset(fact.record_key for fact in store.changes.expungements()),
         windows,
+        [each.record_keys for each in readers],
     )
     report: ImportReport | None = None
     try:

@@ -17,7 +17,7 @@ from datetime import date
 from typing import Final
 
 from waypost.node.custody.shapes import ShapeObserver
-from waypost.node.intake.cells import Problem
+from waypost.node.intake.cells import Cells, Problem
 from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
 from waypost.node.intake.repeated import Repeated
@@ -36,7 +36,8 @@ PERSONAL_COLUMNS: Final = frozenset(
 _SHOWN: Final = 5
 _SHOWN_CHARS: Final = 60
 """Of columns that an error names."""
-REJECT_COLUMNS: Final = ("reject_line", "reject_column", "reject_value", "reject_reason")
+REJECT_COLUMNS: Final = ("reject_line", "reject_column", "reject_value", "reject_reason", "reject_records")
+"""The last: the keys of the records that the row tells of, by which it is forgotten when one of them is expunged."""
 
 
 class CanonicalReader:
@@ -71,6 +72,13 @@ class CanonicalReader:
     def officer_key(self, source: SourceRow) -> str:
         """The officer that a row of officers brings."""
         return source.cells[self._key_at].strip() if self._key_at < len(source.cells) else ""
+
+    def record_keys(self, source: SourceRow) -> tuple[str, ...]:
+        """The record of a row of conduct, as it is kept."""
+        if self.kind is not FileKind.CONDUCT or len(source.cells) != self._width:
+            return ()
+        cell = unguarded(source.cells[self._at[COLUMNS[self.kind].index("record_key")]])
+        return tuple(filter(None, (Cells(("record_key",), (cell,), date.min).text("record_key"),)))
 
     def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...]:
         """The row's value, or its problems."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -50,6 +50,8 @@ class Outcome:
     unwritten: frozenset[str] = frozenset()
     """Keys of expunged records: their rows are named in the report and written nowhere."""
     windows: Windows = field(default_factory=Windows)
+    record_keys: Sequence[Callable[[SourceRow], tuple[str, ...]]] = ()
+    """By file: the records that a row tells of."""
     fates: Counter[tuple[int, Fate]] = field(default_factory=Counter)
     parts: Counter[tuple[int, FileKind, Fate]] = field(default_factory=Counter)
     held: Counter[int] = field(default_factory=Counter)
@@ -97,8 +99,10 @@ class Outcome:
         self.pending.sort(key=lambda rejection: rejection.row.line)
         for rejection in self.pending:
             rejects = self.rejects[file]
-            if rejects is not None and self.unwritten.isdisjoint(map(str.strip, rejection.row.cells)):
-                rejects.add(rejection)
+            if rejects is not None:
+                keys = self.record_keys[file](rejection.row)
+                if self.unwritten.isdisjoint((*map(str.strip, rejection.row.cells), *keys)):
+                    rejects.add(rejection, keys)
             if len(self.rejections) < REJECTS_LISTED_MAX:
                 told = replace(rejection, row=SourceRow(rejection.row.line, ()))  # its cells are in the rejects file
                 self.rejections.append((file, told))

@@ -11,6 +11,8 @@
    it. Only imports write such files, and only while they hold the store's one write transaction.
 6. It is known again by its first cell, whatever a spreadsheet has made of it, and read as what it is: a profile says
    how the source's own files are read, not this one (`mended_tables`).
+7. A row of a record that is expunged leaves it, also where a profile makes the record's key of several columns
+   (`forget_rejects`).
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ from waypost.node.intake.spreadsheets import guarded, unguarded
 
 _UNFINISHED: Final = ".rejects-"
 _HEAD_BYTES: Final = 64
+_BETWEEN: Final = "; "
+_STEM_BYTES_MAX: Final = 200
+"""Of a file's name: file systems allow 255 with what is added."""
 _REJECTS: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\"?" + REJECT_COLUMNS[0].encode())
 
 
@@ -72,19 +77,21 @@ class RejectsFile:
 
     def __init__(self, folder: Path, name: str, header: Sequence[str]) -> None:
         self._folder = folder
-        self._stem = Path(name.partition(" [")[0]).stem.split(".rejects-")[0]
+        stem = Path(name.partition(" [")[0]).stem.split(".rejects-")[0]
+        self._stem = stem.encode()[:_STEM_BYTES_MAX].decode(errors="ignore")
         self._width = len(header)
         self._kept = [index for index, column in enumerate(header) if column.strip().lower() not in REJECT_COLUMNS]
-        self._header = (*REJECT_COLUMNS, *(header[index] for index in self._kept))
+        self._header = (*REJECT_COLUMNS, *(guarded(header[index]) for index in self._kept))
         self._file: IO[bytes] | None = None
         self._temporary = Path()
         self._sha256 = hashlib.sha256()
 
-    def add(self, rejection: Rejection) -> None:
-        """Write a row (rules 1 and 4)."""
+    def add(self, rejection: Rejection, record_keys: Sequence[str] = ()) -> None:
+        """Write a row (rules 1 and 4), with the records that it tells of (rule 7)."""
         cells = rejection.row.cells
         row = (*(cells[index] for index in self._kept if index < len(cells)), *cells[self._width :])
-        reject = (str(rejection.row.line), rejection.columns, rejection.sorts, rejection.reasons)
+        said = (rejection.columns, rejection.sorts, rejection.reasons, _BETWEEN.join(record_keys))
+        reject = (str(rejection.row.line), *map(guarded, said))
         with _kept_or_refused(self._folder):
             self._write((*reject, *map(guarded, row)))
 
@@ -133,13 +140,20 @@ def mended_tables(source: Source, wanted: frozenset[str]) -> list[Table]:
         with source.open() as file:
             head = file.read(_HEAD_BYTES)
         if _REJECTS.match(head.replace(b"\0", b"")):
-            return open_tables(source, Reading(wanted=wanted))
+            return _as_it_was(open_tables(source, Reading(wanted=wanted)))
         if head.startswith(b"PK"):
             tables = open_tables(source, Reading(wanted=frozenset(REJECT_COLUMNS)))
-            return [each for each in tables if {*REJECT_COLUMNS} <= {*plain(each.header)}]
+            return _as_it_was([each for each in tables if REJECT_COLUMNS[0] in plain(each.header)])
     except (OSError, IntakeError):
         pass  # whoever reads it as the profile says will say so
     return []
+
+
+def _as_it_was(tables: list[Table]) -> list[Table]:
+    """Rule 1, of the names of the source's columns."""
+    for table in tables:
+        table.header = tuple(map(unguarded, table.header))
+    return tables
 
 
 def sweep_rejects(folder: Path) -> None:
@@ -159,7 +173,7 @@ def forget_rejects(folder: Path, record_key: str) -> int:
     gone = 0
     for path in sorted(folder.glob("*.rejects-*")):
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"), newline="")))
-        kept = [row for row in rows if record_key not in (unguarded(cell).strip() for cell in row)]
+        kept = [row for row in rows if not _tells_of(record_key, row, rows[0])]
         if len(kept) == len(rows):
             continue
         descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".forgetting-")
@@ -170,6 +184,15 @@ def forget_rejects(folder: Path, record_key: str) -> int:
         Path(temporary).replace(path)
         gone += len(rows) - len(kept)
     return gone
+
+
+def _tells_of(record_key: str, row: Sequence[str], header: Sequence[str]) -> bool:
+    """Rule 7."""
+    cells = [unguarded(cell).strip() for cell in row]
+    named = (cell for cell, column in zip(cells, header, strict=False) if column == REJECT_COLUMNS[-1])
+    return record_key in cells or any(
+        f"{_BETWEEN}{record_key}{_BETWEEN}" in f"{_BETWEEN}{each}{_BETWEEN}" for each in named
+    )
 
 
 def _digest(path: Path) -> bytes:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from tests.parties.agency import TODAY, Agency, csv_of
 
+from waypost.node.changing import CAUSE_ORDER, expunge
 from waypost.node.custody.fixing import FixFiles
 from waypost.node.custody.quality import Check, assess
 from waypost.node.due_process import Windows
-from waypost.node.intake import FileKind, Source, Tally, import_tables, profiled
+from waypost.node.intake import FileKind, ImportReport, Source, Tally, import_tables, profiled
 from waypost.node.intake.profiles.toml import read_profile
 from waypost.node.intake.rejects import forget_rejects
 from waypost.node.intake.spreadsheets import guarded, typed_day, unguarded
@@ -159,3 +160,65 @@ def test_a_rejected_row_of_an_expunged_record_is_forgotten_whatever_its_key_look
     (path,) = agency.rejects.iterdir()
     assert "0099" not in path.read_text()
     assert "'0100" in path.read_text()
+
+
+CASES = """
+profile = "cases"
+[officers]
+officer_key = "Badge"
+family_name = "Last"
+given_name = "First"
+[[conduct]]
+record_key = { template = "{Case}/{Badge}" }
+kind = { const = "sustained_complaint" }
+occurred_on = "Day"
+status = { const = "active" }
+"""
+
+
+def _cases(agency: Agency, *rows: str) -> ImportReport:
+    text = "Case,Badge,Last,First,Day,=cmd|'/c calc'!A1\n" + "".join(f"{row},\n" for row in rows)
+    readers = profiled(Source.of_bytes("cases.csv", text.encode()), read_profile("cases.toml", CASES), {})
+    return import_tables(agency.store, readers, rejects_folder=agency.rejects, at_ms=1, today=TODAY)
+
+
+def _rejected(agency: Agency) -> str:
+    return "".join(path.read_text("utf-8-sig") for path in agency.rejects.glob("*.csv"))
+
+
+def test_attack_rows_of_an_expunged_record_stay_under_a_key_that_a_profile_made(agency: Agency) -> None:
+    _cases(agency, "C1,7,Larkin,Dennis,2020-01-01", "C2,7,Larkin,Dennis,2020-01-01")
+    _cases(agency, "C1,7,Larkin,Quixotic,no day", "C2,7,Larkin,Windmill,no day")
+    assert "Quixotic" in _rejected(agency)
+    expunge(
+        agency.store,
+        "C1/7",
+        cause=CAUSE_ORDER,
+        reference="O-1",
+        staff="custodian",
+        rejects=agency.rejects,
+        now_ms=1_700_000_000_000,
+    )
+    assert "Quixotic" not in _rejected(agency)
+    assert "Windmill" in _rejected(agency)
+    report = _cases(agency, "C1,7,Larkin,Sancho,2020-01-01", "C1,7,Larkin,Panza,no day", "C3,7,Larkin,Rocinante,no day")
+    assert report.tally().rejected == 3
+    assert "Sancho" not in _rejected(agency)
+    assert "Panza" not in _rejected(agency)
+    assert "Rocinante" in _rejected(agency)
+
+
+def test_attack_the_name_of_a_column_is_a_formula_in_the_rejects(agency: Agency) -> None:
+    (path,) = _cases(agency, "C1,7,Larkin,Dennis,no day").rejects_files
+    assert ",'=cmd|" in path.read_text("utf-8-sig").splitlines()[0]
+    again = profiled(Source.of_path(path), read_profile("cases.toml", CASES), {})
+    assert again[0].table.columns[-1] == "=cmd|'/c calc'!A1"
+
+
+def test_attack_a_file_with_the_longest_of_names_has_rejects(agency: Agency) -> None:
+    name = "ä" * 125 + ".csv"
+    text = b"Case,Badge,Last,First,Day\nC1,7,Larkin,Dennis,no day\n"
+    readers = profiled(Source.of_bytes(name, text), read_profile("cases.toml", CASES), {})
+    report = import_tables(agency.store, readers, rejects_folder=agency.rejects, at_ms=1, today=TODAY)
+    (path,) = report.rejects_files
+    assert path.exists()

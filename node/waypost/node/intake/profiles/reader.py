@@ -124,6 +124,15 @@ class ProfileReader:
         row = self._rows(source, date.min)[0]
         return self._expressions.value(row, self._profile.officer_key, "officer_key")
 
+    def record_keys(self, source: SourceRow) -> tuple[str, ...]:
+        """The records that the row tells of, as far as it can be read: a profile may make a key of several columns."""
+        if len(source.cells) != len(self._names):
+            return ()
+        cells = [each.cells["record_key"] for each in self._profile.sections if each.kind is FileKind.CONDUCT]
+        rows = self._rows(source, date.min) if cells else []
+        keys = (self._expressions.value(row, cell, "record_key") for row in rows for cell in cells)
+        return tuple(dict.fromkeys(filter(None, keys)))
+
     def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...] | Unexplained | LeftOut:
         """What the row says."""
         if len(source.cells) != len(self._names):

@@ -60,7 +60,7 @@ def encoding_of(part: Part, wanted: str | None) -> Encoding:
         refuse(
             part.name,
             f"is {'neither UTF-8 nor' if codec == _LAST and not wanted else 'not'} {named}: "
-            f"line {failure} holds bytes that it does not allow",
+            f"line {failure} holds a byte that it does not allow",
             "export it again as UTF-8 (in Excel: Save As, CSV UTF-8), or name its encoding",
         )
     return Encoding(codec, _TITLES.get(codec, codec), lines)
