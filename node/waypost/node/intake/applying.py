@@ -14,6 +14,7 @@
 8. A row that would undo how a record stands by hand or by law is rejected (lasting.py).
 9. Everyone who received a record that a file changes is entered to be told of it.
 10. A key that is held for one person and comes with another is rejected (identity.py).
+11. A row that says two things of one is rejected (coherence.py).
 
 The caller holds a write transaction: all of it happens, or nothing.
 """
@@ -26,6 +27,7 @@ from typing import TypeVar
 
 from waypost.node import noticing
 from waypost.node.intake.cells import Problem
+from waypost.node.intake.coherence import coherent
 from waypost.node.intake.identity import ANOTHER_PERSON, joined, same_person
 from waypost.node.intake.lasting import says_the_same, undoes
 from waypost.node.intake.outcome import Fate, Outcome
@@ -130,11 +132,15 @@ class _Chunk:
     def decide(self, source: SourceRow, parts: tuple[Row, ...]) -> None:
         """What becomes of a row (rule 7: first whether, then what)."""
         decided: list[tuple[Fate, Row]] = []
-        brings = any(isinstance(part, OfficerRow) for part in parts)
-        for part in parts:
+        said = coherent(parts, self.repeated)
+        if isinstance(said, Problem):  # rule 11
+            self.outcome.reject(self.file, source, (said,))
+            return
+        brings = {part.officer_key for part in said if isinstance(part, OfficerRow)}
+        for part in said:
             if isinstance(part, OfficerRow):
                 fate = self._officer(part)
-            elif not brings and not self._holds(part.officer_key):  # rule 2
+            elif part.officer_key not in brings and not self._holds(part.officer_key):  # rule 2
                 fate = _UNKNOWN_OFFICER
             elif isinstance(part, EmploymentRow):
                 fate = self._employment(part)
