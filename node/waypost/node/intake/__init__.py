@@ -89,8 +89,8 @@ class RowReader(Protocol):
     def observed(self, source: SourceRow) -> Sequence[str]:
         """The cells that it watches; empty: the row has not as many as it should."""
 
-    def officer_key(self, source: SourceRow) -> str:
-        """The officer that the row brings, as far as it can be read; empty: none."""
+    def officer_keys(self, source: SourceRow) -> tuple[str, ...]:
+        """The officers that the row brings, as far as it can be read; some may be empty."""
 
     def record_keys(self, source: SourceRow) -> tuple[str, ...]:
         """The records that the row tells of, as far as it can be read."""
@@ -205,7 +205,8 @@ def _officer_keys(readers: Sequence[RowReader]) -> Iterator[str]:
     """The officer of every row that brings one, rejected rows included."""
     for reader in readers:
         if reader.kind in {FileKind.OFFICERS, None}:
-            yield from filter(None, map(reader.officer_key, reader.table.rows()))
+            for source in reader.table.rows():
+                yield from filter(None, reader.officer_keys(source))
 
 
 def _read(reader: RowReader, file: int, source: SourceRow, chunk: list[Read], outcome: Outcome) -> None:

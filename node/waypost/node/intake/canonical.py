@@ -69,9 +69,9 @@ class CanonicalReader:
         cells = source.cells
         return [cells[at] for at in self._at] if len(cells) == self._width else ()
 
-    def officer_key(self, source: SourceRow) -> str:
+    def officer_keys(self, source: SourceRow) -> tuple[str, ...]:
         """The officer that a row of officers brings."""
-        return source.cells[self._key_at].strip() if self._key_at < len(source.cells) else ""
+        return (source.cells[self._key_at].strip(),) if self._key_at < len(source.cells) else ()
 
     def record_keys(self, source: SourceRow) -> tuple[str, ...]:
         """The record of a row of conduct, as it is kept."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.parties.agency import TODAY, Agency
 
+from waypost.node.custody.keeping import Wishes
 from waypost.node.intake import ImportReport, Source, Tally, import_tables, profiled
 from waypost.node.intake.profiles.toml import read_profile
 from waypost.node.store import Store
@@ -57,9 +58,10 @@ def agency(tmp_path: Path) -> Iterator[Agency]:
         yield Agency(store, tmp_path / "rejects")
 
 
-def _load(agency: Agency, profile: str, rows: str) -> ImportReport:
+def _load(agency: Agency, profile: str, rows: str, *, complete: bool = False) -> ImportReport:
     readers = profiled(Source.of_bytes("rows.csv", rows.encode()), read_profile("p.toml", profile), {})
-    return import_tables(agency.store, readers, rejects_folder=agency.rejects, at_ms=1, today=TODAY)
+    wishes = Wishes(complete=complete)
+    return import_tables(agency.store, readers, rejects_folder=agency.rejects, at_ms=1, today=TODAY, wishes=wishes)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,21 @@ def test_one_officer_under_two_names_of_a_row_has_an_alias_where_the_profile_say
         ("Larkin", "legal"),
         ("Larkin-Hale", "alias"),
     ]
+
+
+OWN_KEYS = CASES.replace('record_key = "Case"', 'record_key = { template = "{Case}-{No{n}}" }')
+
+
+def test_a_filter_leaves_out_the_people_for_whom_it_does_not_hold(agency: Agency) -> None:
+    keep = '[[keep]]\ncolumn = "Finding{n}"\nis = ["x"]\nis_not = ["y"]\nwhy = "not sustained"\n[officers]'
+    rows = f'{TWO_OFFICERS}C1,7,"Larkin, Ann",y,8,"Hale, Bo",x\nC2,7,"Larkin, Ann",y,8,"Hale, Bo",y\n'
+    report = _load(agency, OWN_KEYS.replace("[officers]", keep), rows)
+    assert report.tally() == Tally(new=1)
+    assert dict(report.files[0].left_out) == {"not sustained": 1}
+    assert list(agency.store.officers.held()) == ["8"]
+
+
+def test_a_complete_list_has_everybody_whom_its_rows_name(agency: Agency) -> None:
+    rows = f'{TWO_OFFICERS}C1,7,"Larkin, Ann",x,8,"Hale, Bo",x\n'
+    assert _load(agency, OWN_KEYS, rows).tally() == Tally(new=1)
+    assert _load(agency, OWN_KEYS, rows, complete=True).missing_officers == ()

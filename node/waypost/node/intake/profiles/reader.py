@@ -4,6 +4,7 @@
 2. A row is read for each person that it tells of, and each person for each of his employments and records.
 3. Values that nobody has explained make the whole row wait: it is accepted or not as one (`Unexplained`).
 4. Problems name the column of the source, so that a custodian finds the cell.
+5. A filter leaves out the people of a row for whom it does not hold; the row, when nobody is left.
 """
 
 from __future__ import annotations
@@ -117,12 +118,12 @@ class ProfileReader:
         cells = source.cells
         return [cells[at] for at in self._watched_at] if len(cells) == len(self._names) else ()
 
-    def officer_key(self, source: SourceRow) -> str:
-        """The officer that the row brings; of several, the first."""
+    def officer_keys(self, source: SourceRow) -> tuple[str, ...]:
+        """The officers that the row brings."""
         if not self._brings or len(source.cells) != len(self._names):
-            return ""
-        row = self._rows(source, date.min)[0]
-        return self._expressions.value(row, self._profile.officer_key, "officer_key")
+            return ()
+        rows = self._rows(source, date.min)
+        return tuple(self._expressions.value(row, self._profile.officer_key, "officer_key") for row in rows)
 
     def record_keys(self, source: SourceRow) -> tuple[str, ...]:
         """The records that the row tells of, as far as it can be read: a profile may make a key of several columns."""
@@ -138,19 +139,22 @@ class ProfileReader:
         if len(source.cells) != len(self._names):
             return (Problem("", "the row has not as many cells as the header has columns"),)
         parts: list[Row] = []
-        rows = self._rows(source, today)
+        rows: list[PersonRow] = []
+        left_out = _LEFT_OUT
         problems: list[Problem] = []
-        for row in rows:
-            kept = self._kept(row)
-            if kept is not None:
-                return kept
+        for row in self._rows(source, today):
+            why = self._left_out(row)
+            if why is not None:
+                left_out = why  # rule 5
+                continue
+            rows.append(row)
             parts += self._person(row)
             problems += row.problems
         if unexplained := self._unexplained(rows):
             return unexplained
         if problems:
             return tuple(dict.fromkeys(problems))
-        return Parts(tuple(parts)) if parts else _LEFT_OUT
+        return Parts(tuple(parts)) if parts else left_out
 
     def _unexplained(self, rows: Sequence[PersonRow]) -> Unexplained | None:
         """Rule 3. A row that is wrong anyway is rejected for what is wrong."""
@@ -183,7 +187,8 @@ class ProfileReader:
         ]
         for column, items in lists.items():
             if len(items) not in {1, count}:
-                rows[0].problems.append(Problem(column, f"lists {len(items)} where another column lists {count}"))
+                for row in rows:
+                    row.problems.append(Problem(column, f"lists {len(items)} where another column lists {count}"))
         return rows
 
     def _items(self, text: str) -> list[str]:
@@ -193,7 +198,7 @@ class ProfileReader:
     def _is_nobody(self, item: str) -> bool:
         return bool(self._nobody and searchable(item) and self._nobody.fullmatch(item))
 
-    def _kept(self, row: PersonRow) -> LeftOut | None:
+    def _left_out(self, row: PersonRow) -> LeftOut | None:
         for condition in self._profile.keep:
             if self._expressions.holds(row, condition) is False:
                 return LeftOut(condition.why or f"rows left out by {condition.column!r}")
