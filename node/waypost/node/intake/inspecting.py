@@ -44,6 +44,8 @@ _ROWS_A_VALUE: Final = 5
 _FEW_VALUES: Final = 12
 _DIGITS_MAX: Final = 3
 _SAMPLES_MAX: Final = 2_000
+_SAMPLES_IN_ALL: Final = 400_000
+"""Of all columns together: a file of sixteen thousand keeps 24 of each."""
 _CELL_CHARS_MAX: Final = 200
 """Of each cell: no date, and no word of a vocabulary, is longer."""
 _SERIALS: Final = re.compile(r"[2-5]\d{4}(?:\.\d+)?")
@@ -85,24 +87,25 @@ def inspect_table(table: Table, today: date) -> Inspection:
         for number, column in enumerate(columns, start=1):
             column.name = f"column {number}"
     rows = looked = 0
+    samples_max = min(_SAMPLES_MAX, _SAMPLES_IN_ALL // len(columns))
     for row in table.rows():
         rows += 1
         if rows <= EXAMPLES_ROWS_MAX and len(row.cells) == len(columns):
             looked += 1
             for column, cell in zip(columns, row.cells, strict=True):
-                _see(column, cell[:_CELL_CHARS_MAX].strip())
+                _see(column, cell[:_CELL_CHARS_MAX].strip(), samples_max)
     for column in columns:
         _conclude(column, looked, today)
     return Inspection(table, rows, columns, headless)
 
 
-def _see(column: Column, cell: str) -> None:
+def _see(column: Column, cell: str, samples_max: int) -> None:
     if not cell:
         return
     column.filled += 1
     if PLACEHOLDER.fullmatch(cell):
         column.placeholders[printable(cell)] += 1
-    elif len(column.samples) < _SAMPLES_MAX:
+    elif len(column.samples) < samples_max:
         column.samples.append(cell)
     masked = mask(cell)
     if len(column.examples) < _EXAMPLES and masked not in column.examples:

@@ -11,6 +11,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.parties.exports import sheet_rows, workbook
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake import Source, open_tables
+from waypost.node.intake.inspecting import inspect_table
 
 PEAK_KIB_MAX = 260 * 1024
 """Python and its libraries take 90 MiB of it, a workbook's table of strings at most 128."""
@@ -57,17 +59,39 @@ HARMFUL: dict[str, Callable[[], bytes]] = {
 }
 
 
+def _inspect(path: Path) -> tuple[int, str, int]:
+    """The command's exit code and error, and how much memory it took."""
+    command = [sys.executable, "-c", INSPECT, "import", "inspect", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr, int(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.parametrize("what", HARMFUL)
 def test_attack_a_small_file_fills_the_memory(tmp_path: Path, what: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(HARMFUL[what]())
-    done = subprocess.run(
-        [sys.executable, "-c", INSPECT, "import", "inspect", path], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "\nhint: " in done.stderr
-    assert int(done.stdout) < PEAK_KIB_MAX
+    code, said, peak_kib = _inspect(path)
+    assert code == 1
+    assert said.startswith("error: ")
+    assert "\nhint: " in said
+    assert peak_kib < PEAK_KIB_MAX
+
+
+def test_attack_lines_of_nothing_fill_the_memory_while_the_header_is_sought(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"id,name\n" + (b"," * 1_000_000 + b"\n") * 40)
+    code, _, peak_kib = _inspect(path)
+    assert code == 0
+    assert peak_kib < PEAK_KIB_MAX
+
+
+def test_attack_of_thousands_of_columns_a_few_values_each_are_kept_for_looking_at_them() -> None:
+    columns = 1_600
+    rows = "\n".join([",".join(f"c{each}" for each in range(columns)), *[",".join(["a"] * columns)] * 300])
+    (table,) = open_tables(Source.of_bytes("file", rows.encode()))
+    looked_at = inspect_table(table, date(2026, 11, 24))
+    assert [column.filled for column in looked_at.columns] == [300] * columns
+    assert sum(len(column.samples) for column in looked_at.columns) == 400_000
 
 
 def _overlapping(files: int) -> bytes:

@@ -227,7 +227,7 @@ def _first(rows: Iterator[Cells]) -> list[Cells]:
     chars = 0
     for row in islice(rows, HEADER_LINES_MAX * 4):
         first.append(row)
-        chars += sum(map(len, row[1]))
+        chars += sum(map(len, row[1])) + len(row[1])  # an empty cell takes memory, too
         if chars > LINE_CHARS_MAX * 4:
             break
     return first
