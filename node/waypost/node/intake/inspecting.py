@@ -30,7 +30,8 @@ DATE_FORMATS: Final = (
 PERSONAL: Final = re.compile(
     r"name|\bssn\b|\bsoc|birth|\bdob\b|\bnbr\b|number|\bno\b|\bid\b|uid|star|badge|address|phone|mail|plaintiff|plantiff|"
     r"claimant|complainant|caption|style|comment|remark|narrative|note|summary|description|person|officer|key|last|first|"
-    r"middle|user|attorney|atty|case|street|event|subject|victim|witness|spouse|defendant|emergency",
+    r"middle|user|attorney|atty|case|street|event|subject|victim|witness|spouse|defendant|emergency|supervisor|commander|"
+    r"investigator|partner|alias|\ba\.?k\.?a\b|contact|judge|counsel|\bby\b|\bkin\b",
     re.IGNORECASE,
 )
 PLACEHOLDER: Final = re.compile(

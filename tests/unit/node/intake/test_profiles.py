@@ -452,6 +452,14 @@ def test_attack_cells_as_long_as_books_are_neither_kept_nor_shown(store: Store, 
     assert max(len(text) for text in inspection.columns[1].samples) == 200
 
 
+@pytest.mark.parametrize("column", ["Supervisor", "Reviewed By", "investigator", "A.K.A.", "Next of Kin", "Judge"])
+def test_attack_a_column_that_names_somebody_else_is_shown_masked(column: str) -> None:
+    rows = "".join(f"{number},Hale-Quixote\n" for number in range(100))
+    (table,) = open_tables(Source.of_bytes("f.csv", f"No,{column}\n{rows}".encode()))
+    looked_at = inspect_table(table, TODAY)
+    assert (looked_at.columns[1].values, looked_at.columns[1].examples) == (None, ["Aaaa-Aaaaaaa"])
+
+
 def test_attack_a_file_without_a_header_shows_nobodys_name(store: Store, tmp_path: Path) -> None:
     rows = [
         ("0007", "Larkin", "Ann", "1/2/2010"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.parties.exports import sheet_rows, workbook
 
 from waypost.node.errors import IntakeError
 from waypost.node.intake.reading import Source, open_tables
@@ -70,6 +73,18 @@ def test_attack_a_file_changes_between_its_digest_and_its_last_row(
         rows = table.rows()
     with pytest.raises(IntakeError, match=said):
         list(rows)
+
+
+def test_a_disk_that_is_full_while_a_workbook_is_unpacked_is_told_in_words() -> None:
+    packed = gzip.compress(workbook({"S": sheet_rows([["id"]])}, extra={"xl/media/x": os.urandom(10_000_000).hex()}))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, limits[1]))
+    try:
+        with pytest.raises(IntakeError, match="cannot be unpacked: File too large") as refused:
+            open_tables(Source.of_bytes("file", packed))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "make room in" in refused.value.hint
 
 
 @pytest.mark.parametrize("name", ["\x1b[31mred.csv", "\u009b31m.csv", "m\udcfcller.csv", "a\nb.csv", "\u202e.csv"])

@@ -31,8 +31,8 @@ def open_archive(name: str, file: IO[bytes]) -> zipfile.ZipFile:
     """The zip archive in the file; IntakeError when it is made to do harm. Whoever opened the file closes it."""
     size = file.seek(0, os.SEEK_END)
     archive = zipfile.ZipFile(_Sparing(name, file))
-    if sum(info.file_size for info in archive.infolist()) > _unpacked_bytes_max(size):
-        _refuse_bomb(name)  # rule 2
+    if sum(info.file_size for info in archive.infolist()) > _honest(size):  # rule 2
+        _refuse_bomb(name)
     return archive
 
 
@@ -54,7 +54,7 @@ class Bounded(io.RawIOBase):
 
     def __init__(self, name: str, stream: IO[bytes] | gzip.GzipFile, packed: int, *files: IO[bytes]) -> None:
         self._name, self._stream, self._files = name, stream, files
-        self._left = _unpacked_bytes_max(packed)
+        self._left = min(FILE_BYTES_MAX, _honest(packed))
 
     def readable(self) -> bool:
         return True
@@ -76,8 +76,9 @@ class Bounded(io.RawIOBase):
         super().close()
 
 
-def _unpacked_bytes_max(packed: int) -> int:
-    return min(FILE_BYTES_MAX, max(UNPACK_FREE_BYTES, packed * UNPACK_RATIO_MAX))
+def _honest(packed: int) -> int:
+    """Up to how many bytes so many packed ones may become."""
+    return max(UNPACK_FREE_BYTES, packed * UNPACK_RATIO_MAX)
 
 
 def _refuse_bomb(name: str) -> NoReturn:

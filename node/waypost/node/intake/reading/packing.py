@@ -137,10 +137,19 @@ def _member(source: Source, member: str, digest: bytes) -> Part:
 def _on_disk(name: str, stream: Opener) -> IO[bytes]:
     """A spreadsheet must be read from end to beginning, so it is laid on the disk, unnamed."""
     file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
-    with stream() as packed:
-        while block := packed.read(_BLOCK):
-            file.write(block)
-            if file.tell() > WORKBOOK_BYTES_MAX:
-                refuse(name, f"is larger than {WORKBOOK_BYTES_MAX // 2**20} MiB", "unpack it, and export it as CSV")
-    file.seek(0)
+    try:
+        with stream() as packed:
+            while block := packed.read(_BLOCK):
+                file.write(block)
+                if file.tell() > WORKBOOK_BYTES_MAX:
+                    refuse(name, f"is larger than {WORKBOOK_BYTES_MAX // 2**20} MiB", "unpack it, and export it as CSV")
+        file.seek(0)
+    except OSError as error:
+        file.close()
+        refuse(
+            name, f"cannot be unpacked: {error.strerror}", f"make room in {tempfile.gettempdir()}, or unpack it by hand"
+        )
+    except BaseException:
+        file.close()
+        raise
     return file
