@@ -28,6 +28,45 @@ from waypost.v1 import check_pb2, envelope_pb2, hub_service_pb2, index_pb2, link
 pytestmark = pytest.mark.xdist_group("conformance")
 
 
+# Signing anew
+
+
+def test_attack_the_hub_hands_a_node_something_to_sign_that_the_node_has_never_signed(world: World) -> None:
+    """What it asks for after a key change, at any moment, to get a signature under the present key."""
+    world.unharmed()
+    foreign = world.member.check(world.tokens).request
+    own = sign(names.ANSWER, os.urandom(80), world.federation.hub_key)
+    for envelope in (foreign, own):
+        with world.federation.audited(world.holder.ori, "message-refused", detail="not-ours"):
+            assert world.deliver(world.holder, sign_again=envelope) == "not-ours"
+    assert not world.holder.store.outbox.count()
+    world.unharmed()
+
+
+def test_attack_the_hub_has_the_bytes_of_an_answer_signed_as_something_else(world: World) -> None:
+    seen: list[envelope_pb2.Envelope] = []
+
+    def note(call: Call, frame: link_pb2.NodeFrame) -> Iterable[link_pb2.NodeFrame]:
+        if call.caller == world.holder.ori and frame.post.message.payload_type == names.ANSWER:
+            seen.append(frame.post.message)
+        yield frame
+
+    world.federation.relay.up = frame_rule(note, upward=True)
+    world.unharmed()
+    wait_until(lambda: not world.holder.store.outbox.count(), "the answer is not settled")
+    answer = seen[-1]
+    disguised = envelope_pb2.Envelope(payload_type=names.REFERRAL_DECISION, payload=answer.payload)
+    altered = envelope_pb2.Envelope(payload_type=names.ANSWER, payload=answer.payload + b"\x7a\x00")
+    for envelope in (disguised, altered):
+        assert world.deliver(world.holder, sign_again=envelope) == "not-ours"
+    before = len(seen)
+    assert world.deliver(world.holder, sign_again=answer) == ""  # what it did sign, it signs: the same bytes
+    wait_until(lambda: len(seen) > before, "nothing was signed anew")
+    assert (seen[-1].payload_type, seen[-1].payload) == (names.ANSWER, answer.payload)
+    wait_until(lambda: not world.holder.store.outbox.count(), "the hub has not said what became of it")
+    world.unharmed()
+
+
 # Queries
 
 

@@ -98,6 +98,7 @@ def _quarter() -> compliance_pb2.Attestation:
 
 GOOD: dict[str, tuple[Message, str, str]] = {
     names.ANSWER: (check_pb2.Answer(check_id=bytes(16), request_digest=bytes(32), sealed_body=b"x"), HOLDER, ASKER),
+    names.CHECK_REQUEST: (check_pb2.CheckRequest(epoch=EPOCH, commitments=[bytes(32)]), ASKER, names.HUB),
     names.DISCLOSURE_HEAD: (log_pb2.DisclosureHead(), HOLDER, names.HUB),
     names.WATCH_REGISTRATION: (watch_pb2.WatchRegistration(epoch=EPOCH, add=TOKENS), HOLDER, names.HUB),
     names.NOTICE: (notice_pb2.Notice(sealed_body=bytes(99)), HOLDER, ASKER),

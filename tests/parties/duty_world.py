@@ -114,6 +114,9 @@ class World:
         store.tokens.replace([OfficerTokens(self.officer_id, 1, tokens)], 1)
 
     def roster(self) -> Roster:
+        return parse_roster(self.roster_payload())
+
+    def roster_payload(self) -> bytes:
         header = new_header(sender=names.HUB, audience="*", now_ms=self.now_ms, lifetime_ms=limits.ROSTER_LIFETIME_MS)
         members = sorted((self.owner, self.asker), key=lambda party: party.ori)
         payload = roster_pb2.Roster(
@@ -125,7 +128,7 @@ class World:
             index_keys=roster_pb2.IndexKeys(epoch=1, hub_public_key=bytes(32), trustee_public_key=bytes(32)),
             policy_floor=floor.text(),
         )
-        return parse_roster(payload.SerializeToString())
+        return payload.SerializeToString()
 
     def _entry(self, party: Party) -> roster_pb2.Member:
         gone = party.ori in self.inactive

@@ -66,7 +66,7 @@ def accept_answer(
         raise Refused("answered-before", "this member's part in the check is over")
     expires_at_ms = verified.header.expires_at_ms
     content_bytes = envelope.SerializeToString()
-    mailbox.put(connection, held.asker, MailKind.MESSAGE, held.check_id, content_bytes, expires_at_ms)
+    mailbox.put(connection, held.asker, MailKind.MESSAGE, held.check_id, content_bytes, expires_at_ms, author=caller)
     SeenStore(connection).add(_ANSWERS, digest, expires_at_ms)
     add_audit(connection, now_ms, Event.ANSWER_ACCEPTED, "", digest.hex())
     transparency.append(connection, log_pb2.LOG_KIND_ANSWER, digest, now_ms)

@@ -22,7 +22,7 @@ from grpc import aio
 from sqlalchemy import Connection
 
 from waypost.crypto.envelope import SigningKey
-from waypost.hub import answers, index, mailbox, members, posts, reconciliations, round_answers
+from waypost.hub import answers, index, mailbox, members, posts, reconciliations, returned, round_answers
 from waypost.hub.audit import Event
 from waypost.hub.database import add_audit
 from waypost.hub.day_limits import DayLimitReached
@@ -238,6 +238,7 @@ def _clear(connection: Connection, ori: str, taken: link_pb2.MailTaken, key: Sig
     """Delete a piece of mail; when it was a query that the node refused, its asker has mail now."""
     mail, reason = mailbox.take(connection, ori, taken.mail_id), taken.refused_reason[:40]
     if mail is None:
+        returned.taken_before(connection, ori, taken.mail_id, reason)
         return None
     round_answers.mail_refused(connection, mail, ori, reason, moment_ms)
     return answers.query_taken(connection, mail, ori, reason, key=key, now_ms=moment_ms)

@@ -13,6 +13,7 @@ class Event(StrEnum):
     JOINED = "joined"
     JOIN_REPEATED = "join-repeated"
     KEYS_CHANGED = "keys-changed"
+    MAIL_RETURNED = "mail-returned"
     JOIN_REFUSED = "join-refused"
     SUSPENDED = "suspended"
     REINSTATED = "reinstated"
@@ -65,6 +66,8 @@ MEANING: dict[Event, str] = {
     Event.JOINED: "An invited agency became a member, or enrolled a new key; subject: the ORI.",
     Event.JOIN_REPEATED: "A member asked again for the answer to its join, with the same keys; subject: the ORI.",
     Event.KEYS_CHANGED: "A member changed its keys under its old one's signature; subject: the ORI.",
+    Event.MAIL_RETURNED: "Messages of a member that still waited for others when its key changed were taken back for "
+    "it to sign anew; subject: the ORI; detail: how many.",
     Event.JOIN_REFUSED: "A join was refused; subject: the ORI it claims; detail: the reason, or how many more were.",
     Event.SUSPENDED: "The operator suspended a member; subject: the ORI; detail: the operator's reason.",
     Event.REINSTATED: "The operator reinstated a member; subject: the ORI; detail: the operator's reason.",

@@ -4,7 +4,8 @@ Who matched a check is kept no longer than delivery needs:
 
 1. A change of a part and the receipt that tells it are one transaction, and the receipt is mail to the asker.
 2. When a check expires, the parts that are pending expire with it.
-3. When no part is pending and all mail of the check was taken or has expired, the check and its parts are deleted.
+3. When no part is pending and all mail of the check was taken or has expired, also what was returned to its author
+   (returned.py), the check and its parts are deleted.
    What stays in the audit is who asked and the request's digest, and the digests of answers with no name beside them.
 
 States of a part:
@@ -166,9 +167,10 @@ def forget_delivered(connection: Connection, now_ms: int) -> int:
     """Delete who matched, for checks that are complete and whose mail was taken (rule 3): some of them; how many."""
     table = schema.checks
     mail_left = select(schema.mailbox.c.id).where(schema.mailbox.c.check_id == table.c.check_id).exists()
+    held_back = select(schema.returned.c.mail_id).where(schema.returned.c.check_id == table.c.check_id).exists()
     rows = connection.execute(
         select(table.c.check_id, table.c.request_digest)
-        .where(table.c.pending == 0, ~mail_left)
+        .where(table.c.pending == 0, ~mail_left, ~held_back)
         .limit(CHECKS_FORGOTTEN_PER_STEP)
     ).all()
     for row in rows:

@@ -23,7 +23,7 @@ from waypost.crypto.keystore import Keystore
 from waypost.crypto.reading import RequestReader
 from waypost.crypto.serving import renewing_server_credentials, server_options, settle, why_not_listening
 from waypost.crypto.split_oprf import HalfKey
-from waypost.hub import checks, index, mailbox, reconciliations, routing, standings, watches
+from waypost.hub import checks, index, mailbox, reconciliations, returned, routing, standings, watches
 from waypost.hub.checkpoints import Checkpoints
 from waypost.hub.database import Database, empty_log, forget_seen, get_meta, open_engine, put_meta
 from waypost.hub.enrolment import EnrolmentService
@@ -265,6 +265,7 @@ async def _tidy(hub: Hub, moment_ms: int) -> None:
     askers = await hub.database.run(lambda c: checks.expire_checks(c, key=hub.key, now_ms=moment_ms))
     hub.links.wake(askers)
     await hub.database.run(lambda c: mailbox.drop_expired(c, moment_ms))
+    await hub.database.run(lambda c: returned.drop_expired(c, moment_ms))
     await hub.database.run(lambda c: forget_seen(c, moment_ms))
     await hub.database.run(lambda c: routing.forget_counts(c, moment_ms))
     while await hub.database.run(lambda c: checks.forget_delivered(c, moment_ms)):

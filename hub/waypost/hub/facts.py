@@ -105,7 +105,7 @@ def accept_fact(connection: Connection, envelope: envelope_pb2.Envelope, posted:
     if subject == posted.caller:
         return ()
     content, expires_at_ms = envelope.SerializeToString(), verified.header.expires_at_ms
-    mailbox.put(connection, subject, MailKind.MESSAGE, b"", content, expires_at_ms)
+    mailbox.put(connection, subject, MailKind.MESSAGE, b"", content, expires_at_ms, author=posted.caller)
     return (subject,)
 
 

@@ -36,6 +36,7 @@ class MailKind(IntEnum):
 
     QUERY = 1
     MESSAGE = 2
+    SIGN_AGAIN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,25 @@ class Mail:
         """The mail as it goes down a link."""
         if self.kind is MailKind.QUERY:
             return link_pb2.Mail(mail_id=self.mail_id, query=check_pb2.RoutedQuery.FromString(self.content))
-        return link_pb2.Mail(mail_id=self.mail_id, message=envelope_pb2.Envelope.FromString(self.content))
+        envelope = envelope_pb2.Envelope.FromString(self.content)
+        if self.kind is MailKind.SIGN_AGAIN:
+            return link_pb2.Mail(mail_id=self.mail_id, sign_again=envelope)
+        return link_pb2.Mail(mail_id=self.mail_id, message=envelope)
 
 
-def put(connection: Connection, ori: str, kind: MailKind, check_id: bytes, content: bytes, expires_at_ms: int) -> None:
-    """Leave mail for a member."""
+def put(
+    connection: Connection,
+    ori: str,
+    kind: MailKind,
+    check_id: bytes,
+    content: bytes,
+    expires_at_ms: int,
+    *,
+    author: str = "",
+) -> None:
+    """Leave mail for a member; `author` is the member that signed it, if it was not the hub."""
     row = {"ori": ori, "kind": int(kind), "check_id": check_id, "content": content, "expires_at_ms": expires_at_ms}
-    _PUT.changed(connection, **row)
+    _PUT.changed(connection, **row, author=author)
 
 
 def waiting(connection: Connection, ori: str, after_id: int, count: int) -> list[Mail]:

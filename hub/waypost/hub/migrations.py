@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from waypost.hub import round_schema, schema, standing_schema
 from waypost.hub.errors import SettingsError
@@ -53,7 +53,18 @@ def _bounds_of_a_member(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_whole_version_1, _bounds_of_a_member)
+def _authors_of_mail(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE mailbox ADD COLUMN author VARCHAR DEFAULT '' NOT NULL"))
+    for index in schema.mailbox.indexes:
+        index.create(connection, checkfirst=True)
+    schema.returned.create(connection, checkfirst=True)
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
+    _whole_version_1,
+    _bounds_of_a_member,
+    _authors_of_mail,
+)
 """What leads from version 1 to 2, from 2 to 3, and so on."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS) + 1

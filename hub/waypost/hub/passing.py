@@ -49,7 +49,8 @@ def accept(connection: Connection, envelope: envelope_pb2.Envelope, posted: Post
         return ()
     if mailbox.full(connection, recipient, MAIL_WAITING_MAX):
         raise Refused("mailbox-full", "the recipient has more mail waiting than it may have")
-    mailbox.put(connection, recipient, MailKind.MESSAGE, _NO_CHECK, envelope.SerializeToString(), header.expires_at_ms)
+    content, expires_at_ms = envelope.SerializeToString(), header.expires_at_ms
+    mailbox.put(connection, recipient, MailKind.MESSAGE, _NO_CHECK, content, expires_at_ms, author=caller)
     digest = hashlib.sha256(verified.payload).digest()
     add_audit(connection, now_ms, Event.MESSAGE_PASSED, "", digest.hex())
     transparency.append(connection, log_pb2.LOG_KIND_NOTICE, digest, now_ms)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from waypost.crypto.envelope import SigningKey, parse_envelope, sign
 from waypost.crypto.freshness import header_from_payload, header_to_proto, new_header
-from waypost.hub import invitations, members, past_rosters, schema, transparency
+from waypost.hub import invitations, members, past_rosters, returned, schema, transparency
 from waypost.hub.audit import Event
 from waypost.hub.database import Database, SeenStore, add_audit
 from waypost.hub.errors import Refused
@@ -247,6 +247,10 @@ def _adopt(
         return
     content = roster_pb2.JoinApplication.FromString(proposal.application.payload)
     members.put_member(connection, members.member_of(content), proposal.application.SerializeToString(), now_ms)
+    if roster.members[content.ori].key_since_version == roster.version:
+        held_back = returned.hold_back(connection, content.ori)
+        if held_back:
+            add_audit(connection, now_ms, Event.MAIL_RETURNED, content.ori, str(held_back))
     if proposal.invitation_digest is None:
         add_audit(connection, now_ms, Event.KEYS_CHANGED, content.ori)
         return

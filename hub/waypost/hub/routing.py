@@ -188,7 +188,7 @@ def accept_check(
         own = [_opening(opening) for opening in check.openings if opening.token in tokens]
         query = check_pb2.RoutedQuery(request=signed, openings=own)
         content = query.SerializeToString()
-        mailbox.put(connection, ori, MailKind.QUERY, check.check_id, content, expires_at_ms)
+        mailbox.put(connection, ori, MailKind.QUERY, check.check_id, content, expires_at_ms, author=asker)
     detail = f"{check.digest.hex()} matched {len(matches)}"
     add_audit(connection, now_ms, Event.CHECK_ACCEPTED, asker, detail)
     transparency.append(connection, log_pb2.LOG_KIND_CHECK, check.digest, now_ms)

@@ -117,10 +117,29 @@ mailbox: Final = Table(
     Column("check_id", LargeBinary, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("expires_at_ms", BigInteger, nullable=False),
+    Column("author", String, nullable=False, server_default=""),
     Index("mailbox_by_member", "ori", "id"),
     Index("mailbox_by_check", "check_id"),
+    Index("mailbox_by_author", "author"),
     sqlite_autoincrement=True,
 )
+"""Mail that waits; `author` is the member that signed it, empty when the hub did."""
+
+returned: Final = Table(
+    "returned",
+    metadata,
+    Column("mail_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("author", String, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("ori", String, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("check_id", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Index("returned_by_author", "author", "digest"),
+    Index("returned_by_check", "check_id"),
+)
+"""Mail that was taken out of the mailbox because its author's key has changed, under the number that it had there."""
 
 checks: Final = Table(
     "checks",

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -119,8 +119,11 @@ def answer_again(
     now_ms: int,
     today: date,
 ) -> None:
-    """Answer as the records stand now a query whose answer has not left (unsent.py); Refused when it counts no more."""
-    query = open_query(routed, roster=roster, now_ms=now_ms)
+    """Answer as the records stand now a query whose answer has not left (unsent.py); Refused when it counts no more.
+
+    It was verified when it came. Should its asker have changed his key since, it still counts under the one of then.
+    """
+    query = open_query(routed, roster=roster, now_ms=now_ms, former=store.rosters.keys_of)
     with store.writing():
         hits = store.tokens.lookup(query.tokens, roster.epoch)
         _put_out(store, query, hits, kept, roster, ruling=own.ruling(roster, today), own=own, now_ms=now_ms)
@@ -180,14 +183,21 @@ def answer_own(
         _enter(store, each, query, hashlib.sha256(content).digest(), now_ms)
 
 
-def open_query(routed: check_pb2.RoutedQuery, *, roster: Roster, now_ms: int) -> Query:
-    """Verify a query without any store (rules 1 and 2)."""
+def open_query(
+    routed: check_pb2.RoutedQuery,
+    *,
+    roster: Roster,
+    now_ms: int,
+    former: Callable[[str], frozenset[bytes]] = lambda _: frozenset(),
+) -> Query:
+    """Verify a query without any store (rules 1 and 2); `former` gives a member's earlier keys, where those count."""
     if roster.expired(now_ms):
         raise Refused("roster-expired", "the roster has expired", hint="the link to the hub brings a newer one")
     try:
         claimed = check_pb2.CheckRequest.FromString(routed.request.payload)
         asker = roster.active_member(claimed.header.sender)
-        verified = _verify(routed.request, asker, roster, now_ms)
+        keys = former(asker.ori) | {asker.signing_public_key}
+        verified = _verify(routed.request, asker.ori, _signer(routed.request, keys), roster, now_ms)
         openings = tuple(Opening(entry.slot, entry.salt, entry.token) for entry in routed.openings)
         verify_openings(claimed.commitments, openings)
     except DecodeError:
@@ -202,14 +212,20 @@ def open_query(routed: check_pb2.RoutedQuery, *, roster: Roster, now_ms: int) ->
     return Query(claimed, digest, asker, tuple(opening.token for opening in openings))
 
 
-def _verify(envelope: envelope_pb2.Envelope, asker: Member, roster: Roster, now_ms: int) -> Verified:
+def _signer(envelope: envelope_pb2.Envelope, keys: frozenset[bytes]) -> bytes:
+    """Of an asker's keys the one that the request says it is signed with; any when it names none of them."""
+    named = {signature.key_id for signature in envelope.signatures}
+    return max(keys, key=lambda key: hashlib.sha256(key).digest() in named)
+
+
+def _verify(envelope: envelope_pb2.Envelope, asker: str, asker_key: bytes, roster: Roster, now_ms: int) -> Verified:
     # Replay is judged later, within the transaction that answers (rule 4).
     return Verifier((names.HUB,), MemoryReplayStore()).verify(
         envelope,
         expected_type=names.CHECK_REQUEST,
-        keys=(asker.signing_public_key, roster.hub_signing_key),
+        keys=(asker_key, roster.hub_signing_key),
         required=2,
-        sender=asker.ori,
+        sender=asker,
         now_ms=now_ms,
     )
 

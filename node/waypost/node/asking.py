@@ -34,6 +34,7 @@ from waypost.crypto.envelope import SigningKey, Verifier, parse_envelope, sign
 from waypost.crypto.errors import EnvelopeError, SealingError
 from waypost.crypto.freshness import MemoryReplayStore, header_from_payload, header_to_proto, new_header
 from waypost.crypto.sealing import SealingContext, SealingKey, open_sealed
+from waypost.node import signing_again
 from waypost.node.applicants import PURPOSES, Inquiry
 from waypost.node.audit import Event
 from waypost.node.errors import Refused
@@ -187,6 +188,7 @@ def _take_receipt(store: Store, envelope: envelope_pb2.Envelope, own: Asker, now
         store.transparency.want(log_pb2.LOG_KIND_RECEIPT, hashlib.sha256(verified.payload).digest(), now_ms)
         _forget_key_when_over(store, check.id)
         if check.state == READY:
+            signing_again.enter(store, parse_envelope(check.envelope))
             store.transparency.want(log_pb2.LOG_KIND_CHECK, receipt.request_digest, now_ms)
             store.audit.add(AuditEntry(now_ms, Event.CHECK_SUBMITTED, json.loads(check.request_json)["staff"]))
     return check.id

@@ -47,6 +47,7 @@ class Event(StrEnum):
     LOG_FORKED = "log-forked"
     LOG_RESOLVED = "log-resolved"
     KEY_CHANGED = "key-changed"
+    SIGNED_AGAIN = "signed-again"
     FACT_STATED = "fact-stated"
     FACT_RECEIVED = "fact-received"
     BATCH_UNDONE = "batch-undone"
@@ -103,6 +104,8 @@ MEANING: dict[Event, str] = {
     Event.PROGRAMME_STATED: "The custodian stated a fact; subject: its name; detail: value and day.",
     Event.CERTIFICATE_RENEWED: "The node has a fresh certificate.",
     Event.KEY_CHANGED: "The node's signing key was changed under the old one's signature; subject: its ORI.",
+    Event.SIGNED_AGAIN: "A message that still waited at the hub when the signing key changed was signed anew; subject: "
+    "what it is.",
     Event.FACT_STATED: "The agency signed a fact of compliance; subject: whom it is about; detail: its kind.",
     Event.FACT_RECEIVED: "Another member signed a fact about this one; subject: its author; detail: its kind.",
     Event.BATCH_UNDONE: "An import was undone as a whole; subject: its batch; detail: the batch that undid it.",

@@ -163,6 +163,7 @@ class Daemon:
             moment_ms, today = now_ms(), datetime.now(UTC).date()
             try:
                 await node.threads.in_store(lambda now=moment_ms: node.store.replay.purge(now))  # type: ignore[misc]
+                await node.threads.in_store(lambda now=moment_ms: node.store.signed.purge(now))  # type: ignore[misc]
                 await node.threads.in_store(
                     lambda now=moment_ms, day=today: terms.lapse(node.store, day, now)  # type: ignore[misc]
                 )

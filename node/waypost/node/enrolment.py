@@ -6,8 +6,9 @@
    and must hold this node with the keys it applied with.
 4. A new signing key is in the keystore before the hub hears of it, and takes the old one's place when the roster holds
    it; after a crash in between the same change is asked for again. Its application is signed by both keys.
-5. Nothing signed by the old key may be on its way: the node is stopped, its outbox empty, and notices that nobody has
-   acknowledged are made anew, for they may wait at the hub. The sealing key stays, for mail that waits is sealed to it.
+5. Nothing signed by the old key may be on its way up: the node is stopped and its outbox empty. What has gone up and
+   was not delivered yet comes back, and is signed anew when the node serves again (signing_again.py). The sealing key
+   stays, for mail that waits is sealed to it.
 """
 
 from __future__ import annotations
@@ -103,7 +104,6 @@ def change_signing_key(home: Path, keys: Keystore, store: Store) -> Roster:
     _require_entry(roster, federation.ori, new)
     store.rosters.put(StoredRoster(roster.version, response.roster.SerializeToString(), now_ms))
     store.audit.add(AuditEntry(now_ms, Event.KEY_CHANGED, federation.ori))
-    store.notices.sign_again()
     keys.change({settings.SIGNING_KEY: new.seed, NEXT_SIGNING_KEY: None})
     return roster
 

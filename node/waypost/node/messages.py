@@ -15,7 +15,18 @@ from google.protobuf.message import DecodeError
 
 from waypost.crypto.envelope import parse_envelope
 from waypost.crypto.errors import EnvelopeError
-from waypost.node import answering, asking, noticed, noticing, referring, rounds, stating, unsent, watching
+from waypost.node import (
+    answering,
+    asking,
+    noticed,
+    noticing,
+    referring,
+    rounds,
+    signing_again,
+    stating,
+    unsent,
+    watching,
+)
 from waypost.node.errors import Refused
 from waypost.node.receiver import Receiver
 from waypost.node.store import Store
@@ -68,6 +79,9 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
 )
 
 
+FOR_MEMBERS: Final = frozenset(HANDLERS) - {names.RECEIPT, names.WATCH_HIT, names.ROUND}
+"""Posts that the hub passes on to another member: what it signs itself is no member's."""
+
 LOGGED: Final = MappingProxyType(
     {
         names.ANSWER: log_pb2.LOG_KIND_ANSWER,
@@ -86,16 +100,18 @@ def settle(store: Store, post_id: int, *, accepted: bool, reason: str, now_ms: i
         if message is None:
             return
         if accepted:
-            _want_entry(store, message.envelope, now_ms)
+            _note_taken(store, message.envelope, now_ms)
         settled = SETTLED.get(message.kind)
         if settled is not None:
             settled(store, message.reference, accepted=accepted, reason=reason, now_ms=now_ms)
         store.outbox.remove(post_id)
 
 
-def _want_entry(store: Store, posted: bytes, now_ms: int) -> None:
-    """The hub owes an entry in its log for this post; log_watch collects the proof."""
+def _note_taken(store: Store, posted: bytes, now_ms: int) -> None:
+    """It may come back to be signed anew; and the hub owes an entry in its log, whose proof log_watch collects."""
     envelope = parse_envelope(posted)
+    if envelope.payload_type in FOR_MEMBERS:
+        signing_again.enter(store, envelope)
     kind = LOGGED.get(envelope.payload_type)
     if kind is not None:
         store.transparency.want(kind, hashlib.sha256(envelope.payload).digest(), now_ms)

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from waypost.crypto.envelope import parse_envelope
-from waypost.node import answering, messages, unsent
+from waypost.node import answering, messages, signing_again, unsent
 from waypost.node.audit import Event
 from waypost.node.errors import LinkError, Refused, StoreUnavailable
 from waypost.node.faults import described
@@ -106,6 +106,11 @@ class Postal:
     async def _store_effect(self, mail: link_pb2.Mail) -> None:
         if mail.HasField("query"):
             await self._answer(mail.query)
+        elif mail.HasField("sign_again"):
+            node, moment_ms = self._node, now_ms()
+            await node.threads.in_store(
+                lambda: signing_again.take(node.store, mail.sign_again, key=node.key, now_ms=moment_ms)
+            )
         else:
             await self._take_message(mail.message)
 
@@ -207,5 +212,7 @@ def _kind(mail: link_pb2.Mail) -> str:
     """What a piece of mail carries, in a word of this program's own."""
     if mail.HasField("query"):
         return QUERY_KIND
+    if mail.HasField("sign_again"):
+        return signing_again.OUTBOX_AGAIN
     known = mail.message.payload_type in messages.HANDLERS
-    return mail.message.payload_type.split(".")[2] if known else "unknown"
+    return signing_again.word_of(mail.message.payload_type) if known else "unknown"

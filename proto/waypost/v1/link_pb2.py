@@ -27,7 +27,7 @@ from waypost.v1 import envelope_pb2 as waypost_dot_v1_dot_envelope__pb2
 from waypost.v1 import index_pb2 as waypost_dot_v1_dot_index__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15waypost/v1/link.proto\x12\nwaypost.v1\x1a\x16waypost/v1/check.proto\x1a\x19waypost/v1/envelope.proto\x1a\x16waypost/v1/index.proto\"\xb8\x01\n\tNodeFrame\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.waypost.v1.HelloH\x00\x12+\n\nmail_taken\x18\x02 \x01(\x0b\x32\x15.waypost.v1.MailTakenH\x00\x12 \n\x04post\x18\x03 \x01(\x0b\x32\x10.waypost.v1.PostH\x00\x12/\n\x0cindex_digest\x18\x04 \x01(\x0b\x32\x17.waypost.v1.IndexDigestH\x00\x42\x07\n\x05\x66rame\"\x8f\x02\n\x08HubFrame\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.waypost.v1.WelcomeH\x00\x12 \n\x04mail\x18\x02 \x01(\x0b\x32\x10.waypost.v1.MailH\x00\x12&\n\x06roster\x18\x03 \x01(\x0b\x32\x14.waypost.v1.EnvelopeH\x00\x12-\n\x0bpost_result\x18\x04 \x01(\x0b\x32\x16.waypost.v1.PostResultH\x00\x12\x31\n\rindex_verdict\x18\x05 \x01(\x0b\x32\x18.waypost.v1.IndexVerdictH\x00\x12&\n\x07goodbye\x18\x06 \x01(\x0b\x32\x13.waypost.v1.GoodbyeH\x00\x42\x07\n\x05\x66rame\"C\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x16\n\x0eroster_version\x18\x02 \x01(\x04\x12\x10\n\x08software\x18\x03 \x01(\t\"7\n\x07Welcome\x12\x16\n\x0eroster_version\x18\x01 \x01(\x04\x12\x14\n\x0cmail_waiting\x18\x02 \x01(\r\"u\n\x04Mail\x12\x0f\n\x07mail_id\x18\x01 \x01(\x04\x12(\n\x05query\x18\x02 \x01(\x0b\x32\x17.waypost.v1.RoutedQueryH\x00\x12\'\n\x07message\x18\x03 \x01(\x0b\x32\x14.waypost.v1.EnvelopeH\x00\x42\t\n\x07\x63ontent\"4\n\tMailTaken\x12\x0f\n\x07mail_id\x18\x01 \x01(\x04\x12\x16\n\x0erefused_reason\x18\x02 \x01(\t\">\n\x04Post\x12\x0f\n\x07post_id\x18\x01 \x01(\x04\x12%\n\x07message\x18\x02 \x01(\x0b\x32\x14.waypost.v1.Envelope\"?\n\nPostResult\x12\x0f\n\x07post_id\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\"6\n\x0cIndexVerdict\x12\x0e\n\x06\x61grees\x18\x01 \x01(\x08\x12\x16\n\x0e\x62ucket_digests\x18\x02 \x03(\x0c\"1\n\x07Goodbye\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15waypost/v1/link.proto\x12\nwaypost.v1\x1a\x16waypost/v1/check.proto\x1a\x19waypost/v1/envelope.proto\x1a\x16waypost/v1/index.proto\"\xb8\x01\n\tNodeFrame\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.waypost.v1.HelloH\x00\x12+\n\nmail_taken\x18\x02 \x01(\x0b\x32\x15.waypost.v1.MailTakenH\x00\x12 \n\x04post\x18\x03 \x01(\x0b\x32\x10.waypost.v1.PostH\x00\x12/\n\x0cindex_digest\x18\x04 \x01(\x0b\x32\x17.waypost.v1.IndexDigestH\x00\x42\x07\n\x05\x66rame\"\x8f\x02\n\x08HubFrame\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.waypost.v1.WelcomeH\x00\x12 \n\x04mail\x18\x02 \x01(\x0b\x32\x10.waypost.v1.MailH\x00\x12&\n\x06roster\x18\x03 \x01(\x0b\x32\x14.waypost.v1.EnvelopeH\x00\x12-\n\x0bpost_result\x18\x04 \x01(\x0b\x32\x16.waypost.v1.PostResultH\x00\x12\x31\n\rindex_verdict\x18\x05 \x01(\x0b\x32\x18.waypost.v1.IndexVerdictH\x00\x12&\n\x07goodbye\x18\x06 \x01(\x0b\x32\x13.waypost.v1.GoodbyeH\x00\x42\x07\n\x05\x66rame\"C\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x16\n\x0eroster_version\x18\x02 \x01(\x04\x12\x10\n\x08software\x18\x03 \x01(\t\"7\n\x07Welcome\x12\x16\n\x0eroster_version\x18\x01 \x01(\x04\x12\x14\n\x0cmail_waiting\x18\x02 \x01(\r\"\xa1\x01\n\x04Mail\x12\x0f\n\x07mail_id\x18\x01 \x01(\x04\x12(\n\x05query\x18\x02 \x01(\x0b\x32\x17.waypost.v1.RoutedQueryH\x00\x12\'\n\x07message\x18\x03 \x01(\x0b\x32\x14.waypost.v1.EnvelopeH\x00\x12*\n\nsign_again\x18\x04 \x01(\x0b\x32\x14.waypost.v1.EnvelopeH\x00\x42\t\n\x07\x63ontent\"4\n\tMailTaken\x12\x0f\n\x07mail_id\x18\x01 \x01(\x04\x12\x16\n\x0erefused_reason\x18\x02 \x01(\t\">\n\x04Post\x12\x0f\n\x07post_id\x18\x01 \x01(\x04\x12%\n\x07message\x18\x02 \x01(\x0b\x32\x14.waypost.v1.Envelope\"?\n\nPostResult\x12\x0f\n\x07post_id\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\"6\n\x0cIndexVerdict\x12\x0e\n\x06\x61grees\x18\x01 \x01(\x08\x12\x16\n\x0e\x62ucket_digests\x18\x02 \x03(\x0c\"1\n\x07Goodbye\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,16 +42,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO']._serialized_end=640
   _globals['_WELCOME']._serialized_start=642
   _globals['_WELCOME']._serialized_end=697
-  _globals['_MAIL']._serialized_start=699
-  _globals['_MAIL']._serialized_end=816
-  _globals['_MAILTAKEN']._serialized_start=818
-  _globals['_MAILTAKEN']._serialized_end=870
-  _globals['_POST']._serialized_start=872
-  _globals['_POST']._serialized_end=934
-  _globals['_POSTRESULT']._serialized_start=936
-  _globals['_POSTRESULT']._serialized_end=999
-  _globals['_INDEXVERDICT']._serialized_start=1001
-  _globals['_INDEXVERDICT']._serialized_end=1055
-  _globals['_GOODBYE']._serialized_start=1057
-  _globals['_GOODBYE']._serialized_end=1106
+  _globals['_MAIL']._serialized_start=700
+  _globals['_MAIL']._serialized_end=861
+  _globals['_MAILTAKEN']._serialized_start=863
+  _globals['_MAILTAKEN']._serialized_end=915
+  _globals['_POST']._serialized_start=917
+  _globals['_POST']._serialized_end=979
+  _globals['_POSTRESULT']._serialized_start=981
+  _globals['_POSTRESULT']._serialized_end=1044
+  _globals['_INDEXVERDICT']._serialized_start=1046
+  _globals['_INDEXVERDICT']._serialized_end=1100
+  _globals['_GOODBYE']._serialized_start=1102
+  _globals['_GOODBYE']._serialized_end=1151
 # @@protoc_insertion_point(module_scope)

@@ -188,6 +188,7 @@ class Mail(_message.Message):
     MAIL_ID_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    SIGN_AGAIN_FIELD_NUMBER: _builtins.int
     mail_id: _builtins.int
     """The mailbox row; at least 1."""
     @_builtins.property
@@ -198,18 +199,26 @@ class Mail(_message.Message):
     def message(self) -> _envelope_pb2.Envelope:
         """A signed message: an answer or a receipt for the asker."""
 
+    @_builtins.property
+    def sign_again(self) -> _envelope_pb2.Envelope:
+        """A message of the receiving member itself that still waited at the hub for another when the member's signing key
+        changed. A node that finds type and payload in its own books of what it has signed signs them anew, under its
+        present key, and posts them; it MUST refuse anything else.
+        """
+
     def __init__(
         self,
         *,
         mail_id: _builtins.int = ...,
         query: _check_pb2.RoutedQuery | None = ...,
         message: _envelope_pb2.Envelope | None = ...,
+        sign_again: _envelope_pb2.Envelope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "message", b"message", "query", b"query"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "message", b"message", "query", b"query", "sign_again", b"sign_again"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "mail_id", b"mail_id", "message", b"message", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "mail_id", b"mail_id", "message", b"message", "query", b"query", "sign_again", b"sign_again"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["query", "message"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["query", "message", "sign_again"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 

@@ -26,15 +26,16 @@ def passphrase(
 
 @_app.command()
 def renew(home: HomeOption, passphrase_file: PassphraseOption = None) -> None:
-    """Change the signing key, under the old one's signature. The node must be stopped, with nothing left to send."""
-    from waypost.node import asking, settings
+    """Change the signing key, under the old one's signature. The node must be stopped, with nothing left to send.
+
+    Nothing is lost: what others have not taken yet comes back from the hub, and the node signs it anew when it serves.
+    """
+    from waypost.node import settings
     from waypost.node.enrolment import change_signing_key
     from waypost.node.serve_lock import ServeLock
 
     keys = settings.open_keys(home, passphrase_file)
     with ServeLock(home).held(), settings.open_store(home, keys) as store:
         roster = change_signing_key(home, keys, store)
-        waiting = len(store.checks.in_states(asking.OPEN_STATES))
     typer.echo(f"Roster {roster.version} holds the new signing key. Back the home up: older backups have the old key.")
-    if waiting:
-        typer.echo(f"{waiting} open checks bear the old key: members that have not answered them yet will refuse them.")
+    typer.echo("Start the node again: what waits at the hub for others is delivered when the node has signed it anew.")

@@ -34,6 +34,7 @@ from waypost.node.store.referrals import ReferralAsked, ReferralOffer, ReferralR
 from waypost.node.store.retention import Removable, Removal, RetentionRepository
 from waypost.node.store.rounds import AnsweredRound, ProgrammeFact, ProgrammeRepository, RoundRepository
 from waypost.node.store.sightings import SightingRepository
+from waypost.node.store.signed import SignedRepository
 from waypost.node.store.state import StateRepository
 from waypost.node.store.statements import KeptDispute, StatementRepository
 from waypost.node.store.tokens import OfficerTokens, TokenHit, TokenRepository
@@ -122,6 +123,7 @@ class Store:
         self.audit = AuditRepository(database)
         self.replay = ReplayRepository(database)
         self.outbox = OutboxRepository(database)
+        self.signed = SignedRepository(database)
         self.aside = AsideRepository(database)
         self.unsent = UnsentRepository(database)
         self.rosters = RosterRepository(database)

@@ -114,11 +114,6 @@ class NoticeRepository:
         where = "WHERE state = ? AND retry_at_ms <= ? ORDER BY notices.id LIMIT ?"
         return [_owed(row) for row in self._db.rows(f"{_OWED} {where}", (DUE, now_ms, limit))]
 
-    def sign_again(self) -> int:
-        """The node has another signing key, and what nobody has taken yet would be refused; how many are due again."""
-        sql = "UPDATE OR IGNORE notices SET state = ?, retry_at_ms = 0 WHERE state IN (?, ?)"
-        return self._db.run(sql, (DUE, POSTED, SENT))
-
     def posted(self, notice_id: int, message_id: bytes, expires_at_ms: int) -> None:
         """The notice was put into the outbox as this message."""
         self._db.run(
