@@ -5,7 +5,7 @@
 2. A row whose officer is neither held nor imported before it is rejected. A withdrawn officer is not held.
 3. Two rows of one import about the same thing: if they say the same, the second changes nothing; if not, the second is
    rejected, for nobody can tell which is right. A profile may say that an officer's rows differ in the name alone: then
-   the other name becomes an alias (`Repeated.ALIAS`), and the first stays the legal one.
+   the other name becomes an alias (`Repeated.ALIAS`), and the first stays the legal one (identity.py).
 4. A record keeps its officer. A row that gives a held record to somebody else is rejected; keys that were merged are
    of one person.
 5. A changed record becomes a new version; the former versions stay.
@@ -28,7 +28,7 @@ from typing import TypeVar
 from waypost.node import noticing
 from waypost.node.intake.cells import Problem
 from waypost.node.intake.coherence import coherent
-from waypost.node.intake.identity import ANOTHER_PERSON, joined, same_person
+from waypost.node.intake.identity import ANOTHER_PERSON, OTHER_INITIAL, joined, namesakes, same_person
 from waypost.node.intake.lasting import says_the_same, undoes
 from waypost.node.intake.outcome import Fate, Outcome
 from waypost.node.intake.reading import SourceRow
@@ -164,16 +164,26 @@ class _Chunk:
             return Fate.NEW
         if known.says(row.value, self.store.officers.digest):
             return Fate.SAME
-        if known.stands and self.repeated is Repeated.ALIAS:
-            person = self._person(row.officer_key)
-            if merged := joined(person, row.value):
-                return Fate.SAME if merged == person else Fate.CHANGED
+        if known.stands and (fate := self._joined(row)):
+            return fate
         where = self._where(known, thing("officer", row.officer_key))
         if where is not None:
             return Problem("officer_key", _otherwise(where))
         if known.stands and not same_person(self._person(row.officer_key), row.value):  # rule 10
             return ANOTHER_PERSON
         return Fate.CHANGED
+
+    def _joined(self, row: OfficerRow) -> Fate | Problem | None:
+        """What becomes of a row whose names are added to an officer that stands (rule 3); None: they are not."""
+        if self.repeated is Repeated.REJECT:
+            return None
+        person = self._person(row.officer_key)
+        if self.repeated is Repeated.NAMESAKES and namesakes(person, row.value):
+            return OTHER_INITIAL
+        merged = joined(person, row.value)
+        if merged is None:
+            return None
+        return Fate.SAME if merged == person else Fate.CHANGED
 
     def _employment(self, row: EmploymentRow) -> Fate | Problem:
         key = _employment_key(row)
@@ -237,7 +247,7 @@ class _Chunk:
         if fate is Fate.NEW:
             self.new_people[key] = person
         elif fate is Fate.CHANGED:
-            if self.repeated is Repeated.ALIAS and self.officers[key].stands:
+            if self.repeated is not Repeated.REJECT and self.officers[key].stands:
                 person = joined(self._person(key), person) or person
             (self.new_people if key in self.new_people else self.changed_people)[key] = person
         if fate is not Fate.SAME:

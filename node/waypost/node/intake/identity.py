@@ -5,6 +5,7 @@
 2. A key that comes again with nothing in common was given to two people (badges are given anew, columns slip): the
    second row is rejected, for the first one's records would become the second one's.
 3. Joining adds names and numbers, and what one of the two does not know; it never decides which of two dates is right.
+4. Where the key is made of names, two middle initials tell two people: nothing but the names says that they are one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,20 @@ from waypost.node.persons import Person, PersonName
 ANOTHER_PERSON: Final = Problem(
     "officer_key", "is held here for somebody with other names, date of birth and numbers: two people need two keys"
 )
+
+
+OTHER_INITIAL: Final = Problem(
+    "officer_key",
+    "is made of names, and held for somebody with another middle initial: bring this one in by a file of officers, "
+    "under a key of his own",
+)
+
+
+def namesakes(held: Person, other: Person) -> bool:
+    """Rule 4."""
+    ours = {name.middle[:1].casefold() for name in held.names if name.middle}
+    theirs = {name.middle[:1].casefold() for name in other.names if name.middle}
+    return bool(ours and theirs) and ours.isdisjoint(theirs)
 
 
 def same_person(held: Person, other: Person) -> bool:

@@ -12,3 +12,5 @@ class Repeated(StrEnum):
     """Nobody can tell which is right: the second row is rejected."""
     ALIAS = "alias"
     """A person who changed his name, or two clerks: the other name becomes an alias, the first stays the legal one."""
+    NAMESAKES = "namesakes"
+    """As `alias`, where the key is made of names: another middle initial is then another person."""

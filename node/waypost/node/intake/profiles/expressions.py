@@ -5,6 +5,7 @@
 3. A blank (`N/A`, or what the profile calls so) is an empty cell, wherever it stands.
 4. A number that a spreadsheet has shortened, and an error of one, is no part of a key, also where the key is made of
    several columns.
+5. A whole number within a key has no decimals, whichever program wrote it: 1972.0 is 1972.
 """
 
 from __future__ import annotations
@@ -112,8 +113,7 @@ class Expressions:
         if cell.map:
             raw = self._mapped(row, cell, column, raw)
         elif cell.tidy is As.ID:
-            plain = _ID.fullmatch(raw)
-            raw = plain[1] if plain else raw
+            raw = _whole_number(raw)
             raw = raw.zfill(cell.digits) if raw.isdecimal() else raw
         elif cell.tidy is As.AMOUNT and raw:
             raw = self._amount(row, column, raw)
@@ -137,11 +137,11 @@ class Expressions:
             return next(filter(None, (self._blank(row.get(column)) for column in cell.first_of)), "")
         values = {column: self._blank(row.get(column)) for column in cell.columns}
         if cell.digest_of:
-            content = "\x1f".join(normal(value) for value in values.values())
+            content = "\x1f".join(normal(whole) for whole in map(_whole_number, values.values()))
             return hashlib.sha256(content.encode()).hexdigest()[:20] if any(values.values()) else ""
         if not all(values.values()):
             return ""
-        whole = {column: found[1] if (found := _ID.fullmatch(value)) else value for column, value in values.items()}
+        whole = {column: _whole_number(value) for column, value in values.items()}
         return NAMED.sub(lambda named: whole[named[1]], cell.template)  # at once: a value may hold braces, too
 
     def _blank(self, text: str) -> str:
@@ -227,3 +227,9 @@ class Expressions:
                 return []
             names.append(f"{taken.family}, {taken.given} {taken.middle}".rstrip())
         return names
+
+
+def _whole_number(text: str) -> str:
+    """Rule 5."""
+    found = _ID.fullmatch(text)
+    return found[1] if found else text

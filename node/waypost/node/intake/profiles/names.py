@@ -81,6 +81,11 @@ def _take_apart(text: str, order: Order) -> Taken | str:
     return Taken(*taken, suffix=" ".join(word.rstrip(".") for word in suffix), former=former)
 
 
+def is_suffix(text: str) -> bool:
+    """Whether this is a suffix, and no name."""
+    return bool(_SUFFIX.fullmatch(text))
+
+
 def tidy_family(text: str) -> tuple[str, str, tuple[str, ...]]:
     """A surname column: the surname, the suffix that stands in it, former surnames (rules 1 and 2).
 

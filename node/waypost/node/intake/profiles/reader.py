@@ -5,6 +5,7 @@
 3. Values that nobody has explained make the whole row wait: it is accepted or not as one (`Unexplained`).
 4. Problems name the column of the source, so that a custodian finds the cell.
 5. A filter leaves out the people of a row for whom it does not hold; the row, when nobody is left.
+6. A suffix alone between the separators of a list (..., Avery Synthetic, Jr) belongs to the name before it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from waypost.node.intake.folding import normal
 from waypost.node.intake.profiles.dates import DateFormats
 from waypost.node.intake.profiles.expressions import Agencies, Expressions, PersonRow
 from waypost.node.intake.profiles.model import PERSON, Profile, Section, Unknown
+from waypost.node.intake.profiles.names import is_suffix
 from waypost.node.intake.profiles.patterns import searchable
 from waypost.node.intake.reading import SourceRow, Table
 from waypost.node.intake.reading.source import refuse
@@ -91,7 +93,8 @@ class ProfileReader:
     @property
     def repeated(self) -> Repeated:
         """What to make of two rows that name one officer differently."""
-        return self._profile.repeated
+        repeated, key = self._profile.repeated, self._profile.officer_key
+        return Repeated.NAMESAKES if repeated is Repeated.ALIAS and key.digest_of else repeated
 
     @property
     def series(self) -> str:
@@ -192,7 +195,12 @@ class ProfileReader:
         return rows
 
     def _items(self, text: str) -> list[str]:
-        items = [item.strip() for item in self._separators.split(text) if item.strip()]
+        items: list[str] = []
+        for item in filter(None, map(str.strip, self._separators.split(text))):
+            if items and is_suffix(item):  # rule 6
+                items[-1] += f", {item}"
+            else:
+                items.append(item)
         return [item for item in items if not self._is_nobody(item)] or [""]
 
     def _is_nobody(self, item: str) -> bool:
