@@ -237,21 +237,25 @@ def test_filters_leave_rows_out_and_say_how_many(store: Store, tmp_path: Path) -
     assert report.files[0].left_out == {"those who quit": 1}
 
 
-def test_a_wide_row_brings_an_employment_for_each_set_of_columns(store: Store, tmp_path: Path) -> None:
-    profile = """
-        profile = "wide"
-        [officers]
-        officer_key = "id"
-        family_name = "last"
-        given_name = "first"
-        [[employment]]
-        each = ["", ".1", ".2"]
-        when = [{ column = "start{}", filled = true }]
-        ori = { const = "OR9900400" }
-        sworn = { const = "yes" }
-        hired_on = "start{}"
-        separated_on = "end{}"
-    """
+WIDE = """
+    profile = "wide"
+    [officers]
+    officer_key = "id"
+    family_name = "last"
+    given_name = "first"
+    [[employment]]
+    each = ["", ".1", ".2"]
+    when = [{ column = "start{}", filled = true }]
+    ori = { const = "OR9900400" }
+    sworn = { const = "yes" }
+    hired_on = "start{}"
+    separated_on = "end{}"
+"""
+REPEATED = WIDE.replace('["", ".1", ".2"]', '"repeated"')
+
+
+@pytest.mark.parametrize("profile", [WIDE, REPEATED])
+def test_a_wide_row_brings_an_employment_for_each_set_of_columns(store: Store, tmp_path: Path, profile: str) -> None:
     header = ("id", "last", "first", "start", "end", "start", "end", "start", "end")
     row = ("A-1", "Larkin", "Ann", "2001-01-01", "2002-01-01", "2003-01-01", "", "", "")
     report = _load(store, tmp_path, [row], profile, header=header)
@@ -259,6 +263,32 @@ def test_a_wide_row_brings_an_employment_for_each_set_of_columns(store: Store, t
     officer = store.officers.by_key("A-1")
     assert officer is not None
     assert [job.separation_kind for job in officer.employment] == [SeparationKind.UNKNOWN, None]
+
+
+@pytest.mark.parametrize("sets", [1, 2, 30])
+def test_a_wide_file_has_as_many_sets_of_repeated_columns_as_its_longest_career(
+    store: Store, tmp_path: Path, sets: int
+) -> None:
+    header = ("id", "last", "first", *("start", "end") * sets)
+    jobs = [cell for n in range(sets) for cell in (f"{1980 + n}-01-01", f"{1980 + n}-12-31")]
+    report = _load(store, tmp_path, [("A-1", "Larkin", "Ann", *jobs)], REPEATED, header=header)
+    assert (report.tally(), report.tally(FileKind.EMPLOYMENT)) == (Tally(new=1), Tally(new=sets))
+
+
+@pytest.mark.parametrize("lacks", ["start", "start.1"])
+def test_attack_a_set_of_repeated_columns_that_is_there_in_part_stops_the_import(
+    store: Store, tmp_path: Path, lacks: str
+) -> None:
+    header = [column for column in ("id", "last", "first", "start", "end", "start.1", "end.1") if column != lacks]
+    with pytest.raises(IntakeError, match=f"has not the columns of profile wide: '{lacks}' missing"):
+        _load(store, tmp_path, [("A-1", "Larkin", "Ann", "", "", "")], REPEATED, header=header)
+
+
+def test_a_key_in_capitals_joins_lists_that_write_it_differently(store: Store, tmp_path: Path) -> None:
+    profile = ROSTER.replace('as = "id", digits = 4', 'prefix = "g-", capitals = true')
+    report = _load(store, tmp_path, [("o9", *LARKIN[1:]), ("O9", *LARKIN[1:])], profile)
+    assert report.tally() == Tally(new=1, same=1)
+    assert store.officers.by_key("g-O9") is not None
 
 
 ALLEGATIONS = """
@@ -361,6 +391,8 @@ def test_attack_a_formula_is_text_on_the_way_out_and_back_again(store: Store, tm
         (('column = "No", as = "id", digits = 4', "digest_of = []"), "names no column"),
         (('given_name = "First"', 'given_name = ""'), "names no column"),
         (('sworn = { const = "yes" }', "each = []\nsworn = { const = 'yes' }"), "is empty"),
+        (('sworn = { const = "yes" }', "each = 'repeated'\nsworn = { const = 'yes' }"), "no column has {} in its name"),
+        (("digits = 4", 'capitals = "yes"'), "neither true nor false"),
         (("[dates]", '[[keep]]\ncolumn = "How"\nis = ["x"]\notherwise = "false"\n[dates]'), "neither true nor false"),
         (("[dates]", "[[keep]]\nfilled = true\n[dates]"), "names no column"),
         (("digits = 4", "digits = 101"), "no whole number from 0 to 100"),

@@ -5,7 +5,8 @@
    is rejected, and the values are listed with their counts.
 3. A condition knows the values for which it holds and those for which it does not; any other is unknown like in a map.
 4. Agencies are named by their ORI; a name becomes one by the node's own table, which a person has confirmed.
-5. One row may tell of several people (`people`, `split`) and of several employments (an employment for each suffix).
+5. One row may tell of several people (`people`, `split`) and of several employments (an employment for each suffix, or
+   for each set of columns that a wide file repeats).
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class Cell:
     pattern: str = ""
     """A regular expression; its first group is the value, and what it does not match is as it was."""
     prefix: str = ""
+    capitals: bool = False
+    """Its letters as capitals: a key that one list writes O123 and another o123."""
 
     columns: tuple[str, ...] = field(init=False, default=())
     """The columns that it reads."""
@@ -116,6 +119,15 @@ class Section:
     name: NameCell | None = None
     former: NameCell | None = None
     """A column of other names, separated by semicolons."""
+    repeated: frozenset[str] = frozenset()
+    """Columns of its own, of a second or later set in a wide file; a file that has none of them has not that set."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that it reads."""
+        found = {column for cell in self.cells.values() for column in cell.columns}
+        found |= {condition.column for condition in self.when}
+        return frozenset(found | {name.column for name in (self.name, self.former) if name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +171,7 @@ class Profile:
         """The columns that it reads."""
         found = set(self.officer_key.columns) | {condition.column for condition in self.keep}
         for section in self.sections:
-            found |= {column for cell in section.cells.values() for column in cell.columns}
-            found |= {condition.column for condition in section.when}
-            found |= {name.column for name in (section.name, section.former) if name}
+            found |= section.columns
         if self.split:
             found |= set(self.split.columns)
         return frozenset(found)

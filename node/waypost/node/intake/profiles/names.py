@@ -5,7 +5,8 @@
    three words, for it is an initial and a surname as well.
 3. Before a comma stands the family name. Without one, the profile says which comes first; the words are told apart by
    nameparser, which knows particles (de la, van der) and compound surnames.
-4. A name that can be read in two ways is no name: it is not guessed.
+4. A name that can be read in two ways is no name: it is not guessed. Where the given name is the last word, a lone
+   initial there is none (SMITH JOHN Q is not written so).
 5. Plain names (one surname, a comma, one given name, an initial) need no library, and are most of a file.
 """
 
@@ -17,7 +18,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from nameparser import FAMILY_FIRST, Parser, Policy
+from nameparser import FAMILY_FIRST, FAMILY_FIRST_GIVEN_LAST, Parser, Policy
 
 from waypost.node.limits import FULL_NAME_CHARS_MAX
 
@@ -26,8 +27,6 @@ _SUFFIX: Final = re.compile(r"(?:JR|SR|II|III|IV)\.?|2ND|3RD|4TH", re.IGNORECASE
 _MAYBE_SUFFIX: Final = re.compile(r"V\.?", re.IGNORECASE)
 _WORDS_OF_A_SUFFIXED_NAME: Final = 3
 _PLAIN: Final = re.compile(r"([^\W\d_][\w'\u2019-]*), ?([^\W\d_][\w'\u2019-]*)(?: ([^\W\d_])\.?)?")
-_FAMILY_FIRST: Final = Parser(policy=Policy(name_order=FAMILY_FIRST))
-_GIVEN_FIRST: Final = Parser()
 _DASHES: Final = str.maketrans({"\u2013": "-", "\u2014": "-", "`": "'", "\u00b4": "'"})
 
 
@@ -35,9 +34,18 @@ class Order(StrEnum):
     """Which comes first in a name without a comma."""
 
     FAMILY_FIRST = "family-first"
+    FAMILY_MIDDLE_GIVEN = "family-middle-given"
+    """SMITH Q JOHN: Georgia's, as the National Police Index publishes it."""
     GIVEN_FIRST = "given-first"
     COMMA = "comma"
     """Neither: a name without a comma is no name."""
+
+
+_PARSERS: Final = {
+    Order.FAMILY_FIRST: Parser(policy=Policy(name_order=FAMILY_FIRST)),
+    Order.FAMILY_MIDDLE_GIVEN: Parser(policy=Policy(name_order=FAMILY_FIRST_GIVEN_LAST)),
+    Order.GIVEN_FIRST: Parser(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +129,10 @@ def _by_order(name: str, order: Order) -> tuple[str, str, str] | str:
     """Rules 3 and 4, without one."""
     if order is Order.COMMA:
         return "is not written FAMILY, GIVEN"
-    parsed = (_FAMILY_FIRST if order is Order.FAMILY_FIRST else _GIVEN_FIRST).parse(name)
-    if parsed.ambiguities or not parsed.family or not parsed.given:
-        return "is a name that can be read in more than one way: write FAMILY, GIVEN"
+    parsed = _PARSERS[order].parse(name)
     given = f"{parsed.title} {parsed.given}".strip() if order is Order.FAMILY_FIRST else parsed.given
+    astray = parsed.title and order is not Order.GIVEN_FIRST and name.startswith(parsed.title)  # ST JOHN MARY
+    lone = order is Order.FAMILY_MIDDLE_GIVEN and (parsed.title or len(given.rstrip(".")) == 1)
+    if parsed.ambiguities or not parsed.family or not parsed.given or astray or lone:
+        return "is a name that can be read in more than one way: write FAMILY, GIVEN"
     return parsed.family, given, parsed.middle.rstrip(".")

@@ -6,6 +6,8 @@
 4. Problems name the column of the source, so that a custodian finds the cell.
 5. A filter leaves out the people of a row for whom it does not hold; the row, when nobody is left.
 6. A suffix alone between the separators of a list (..., Avery Synthetic, Jr) belongs to the name before it.
+7. Of the sets of columns that a wide file repeats, those are read that the table has; a set that is there in part is
+   told like any other column that has vanished.
 """
 
 from __future__ import annotations
@@ -53,12 +55,23 @@ def profile_readers(tables: Sequence[Table], profile: Profile, agencies: Agencie
         *(each for table in tables for each in table.aside),
         *(f"{table.name}: lacks the columns {', '.join(map(repr, lacks[:5]))}" for table, lacks in lacking_tables),
     )
-    return [ProfileReader(table, profile, agencies) for table in fitting]
+    return [ProfileReader(table, _fitted(table, profile), agencies) for table in fitting]
 
 
 def _missing(table: Table, profile: Profile) -> list[str]:
     there = {normal(column) for column in table.columns}
-    return [column for column in sorted(profile.columns) if not _there(column, there, profile)]
+    return [column for column in sorted(_fitted(table, profile).columns) if not _there(column, there, profile)]
+
+
+def _fitted(table: Table, profile: Profile) -> Profile:
+    """The profile with as many sets of repeated columns as the table has (rule 7)."""
+    there = {normal(column) for column in table.columns}
+    sections = tuple(
+        section
+        for section in profile.sections
+        if not section.repeated or any(_there(column, there, profile) for column in section.repeated)
+    )
+    return replace(profile, sections=sections)
 
 
 def _there(column: str, there: set[str], profile: Profile) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -48,6 +49,9 @@ _NEEDED: Final[dict[FileKind, tuple[str, ...]]] = {
     FileKind.CONDUCT: ("record_key", "kind", "status"),
 }
 _KEY: Final = "officer_key"
+_REPEATED: Final = "repeated"
+_SETS_MAX: Final = 100
+"""Sets of columns that a wide file may repeat."""
 _COUNT_MAX: Final = 1_000_000
 
 
@@ -158,11 +162,21 @@ class _Parser:
             for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
                 where = f"{kind} {number}"
                 table = dict(self._table(where, entry))
-                suffixes = self._texts(f"{where}: each", table.pop("each", [""]))
-                if not suffixes:
-                    self.refuse(f"{where}: each", "is empty")
-                sections += [self._section(kind, where, _filled_in(table, suffix)) for suffix in suffixes]
+                sections += self._each(kind, where, table, table.pop("each", [""]))
         return tuple(sections)
+
+    def _each(self, kind: FileKind, where: str, table: Mapping[str, Any], each: object) -> list[Section]:
+        """A section for each suffix; or for each set of columns that the file repeats under the same names."""
+        if each != _REPEATED:
+            suffixes = self._texts(f"{where}: each", each)
+            return [self._section(kind, where, _filled_in(table, suffix)) for suffix in suffixes] or self.refuse(
+                f"{where}: each", "is empty"
+            )
+        first = self._section(kind, where, _filled_in(table, ""))
+        later = [self._section(kind, where, _filled_in(table, f".{number}")) for number in range(1, _SETS_MAX)]
+        if first.columns == later[0].columns:
+            self.refuse(f"{where}: each", "is repeated, and no column has {} in its name")
+        return [first, *(replace(section, repeated=section.columns - first.columns) for section in later)]
 
     def _section(self, kind: FileKind, where: str, facts: Mapping[str, Any]) -> Section:
         special = {"when", "full_name", "former_names"} if kind is FileKind.OFFICERS else {"when"}
@@ -193,10 +207,10 @@ class _Parser:
         if isinstance(facts, str):
             return Cell(column=facts or self.refuse(where, "names no column"))
         table = self._table(where, facts)
-        known = {"column", "first_of", "const", "template", "digest_of", "as", "digits", "map", "pattern", "prefix"}
-        self._only(where, table, known)
-        if sum(key in table for key in ("column", "first_of", "const", "template", "digest_of")) != 1:
-            self.refuse(where, "says not exactly one of column, first_of, const, template, digest_of")
+        sources = ("column", "first_of", "const", "template", "digest_of")
+        self._only(where, table, {*sources, "as", "digits", "map", "pattern", "prefix", "capitals"})
+        if sum(key in table for key in sources) != 1:
+            self.refuse(where, f"says not exactly one of {', '.join(sources)}")
         if (named := self._text(where, table.get("map", ""))) and named not in self._maps:
             self.refuse(where, f"names a map that is not there: {named!r}")
         if table.get("digest_of") == [] or table.get("first_of") == []:
@@ -215,6 +229,7 @@ class _Parser:
             map=named,
             pattern=pattern,
             prefix=self._text(where, table.get("prefix", "")),
+            capitals=self._flag(f"{where}: capitals", table.get("capitals", False)),
         )
         return cell if cell.const is not None or cell.columns else self.refuse(where, "names no column")
 
