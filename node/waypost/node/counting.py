@@ -170,7 +170,7 @@ def _employed(books: Books, period: Period) -> Iterator[list[Event]]:
     for held in books.store.employment.all():
         job = held.employment
         left = job.ended and (job.separated_on is None or job.separated_on <= period.last)
-        if job.ori == books.ori and job.hired_on <= period.last and not left:
+        if job.ori == books.ori and job.hired_on is not None and job.hired_on <= period.last and not left:
             officer_id = heads.head(held.officer_id)
             sworn[officer_id] = sworn.get(officer_id, False) or job.sworn
     for is_sworn in sworn.values():

@@ -112,7 +112,9 @@ def employment_words(entry: record_pb2.Employment) -> str:
     how = wire.word(record_pb2.SeparationKind, entry.separation_kind) if entry.separation_kind else ""
     investigated = "under investigation" if entry.under_investigation else ""
     until = f"to {entry.separated_on}" if entry.separated_on else "to the present" if not how else "ended"
-    return ", ".join(filter(None, (f"{entry.ori} {entry.hired_on} {until}", entry.rank, how, investigated)))
+    return ", ".join(
+        filter(None, (f"{entry.ori} {entry.hired_on or 'from a day unknown'} {until}", entry.rank, how, investigated))
+    )
 
 
 def _digest_now(store: Store, officer_id: int) -> bytes:

@@ -19,7 +19,14 @@ from waypost.node.duties import tells_against
 from waypost.node.errors import CheckError
 from waypost.node.limits import ANSWER_DAYS_MAX, ANSWER_DAYS_MIN
 from waypost.node.record_words import ERASED, dispute_words, facts_of, kind_words
-from waypost.node.results import FoundCandidate, Result, notice_facts, officer_notice_facts, separation_word
+from waypost.node.results import (
+    FoundCandidate,
+    Result,
+    employed_words,
+    notice_facts,
+    officer_notice_facts,
+    separation_word,
+)
 from waypost.node.store import ReceivedNotice
 from waypost.v1 import notice_pb2, record_pb2
 
@@ -99,10 +106,7 @@ def _since(record: record_pb2.ConductRecord, notice: ReceivedNotice) -> list[Blo
 
 def _employments(result: Result, found: FoundCandidate, members: Mapping[str, str]) -> list[Block]:
     entries = found.candidate.employments
-    rows = tuple(
-        (_named(entry.ori, members), entry.hired_on, entry.separated_on or "present", separation_word(entry))
-        for entry in entries
-    )
+    rows = tuple((_named(entry.ori, members), *employed_words(entry), separation_word(entry)) for entry in entries)
     blocks: list[Block] = []
     if rows:
         blocks += [Heading("Your employment, as this agency holds it", 2), Rows(_EMPLOYMENT_HEADINGS, rows)]

@@ -142,12 +142,16 @@ class Appeal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Employment:
-    """A span of employment at one agency; it may have ended (`separation_kind`) on a day unknown (`separated_on`)."""
+    """A span of employment at one agency.
+
+    It may have ended (`separation_kind`) on a day unknown (`separated_on`). Of one that has ended, the day on which it
+    began may be unknown too (`hired_on`).
+    """
 
     ori: str
     rank: str
     sworn: bool
-    hired_on: date
+    hired_on: date | None
     separated_on: date | None = None
     separation_kind: SeparationKind | None = None
     under_investigation: bool = False
@@ -158,10 +162,13 @@ class Employment:
         if self.ori[:2] not in ORI_STATES:
             raise RecordError("ori", "does not begin with a state's code")
         _require_text("rank", self.rank, RANK_CHARS_MAX)
-        _require_year("hired_on", self.hired_on)
+        if self.hired_on is not None:
+            _require_year("hired_on", self.hired_on)
+        elif not self.ended:
+            raise RecordError("hired_on", "is empty although the employment has not ended")
         if self.separated_on is None:
             return
-        if self.separated_on < self.hired_on:
+        if self.hired_on is not None and self.separated_on < self.hired_on:
             raise RecordError("separated_on", "is before hired_on")
         if self.separation_kind is None:
             raise RecordError("separation_kind", "is empty although the employment ended", hint="write `unknown`")

@@ -253,6 +253,12 @@ def standing_word(body: notice_pb2.NoticeBody) -> str:
     return wire.word(notice_pb2.Standing, body.standing)
 
 
+def employed_words(employment: record_pb2.Employment) -> tuple[str, str]:
+    """From and until when somebody was employed: days, `present`, or `unknown`."""
+    until = employment.separated_on or ("unknown" if employment.separation_kind else "present")
+    return employment.hired_on or "unknown", until
+
+
 def separation_word(employment: record_pb2.Employment) -> str:
     """How an employment ended, in words; empty while it lasts."""
     word = wire.word(record_pb2.SeparationKind, employment.separation_kind)

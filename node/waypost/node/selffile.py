@@ -130,7 +130,7 @@ def _employment(entry: Employment) -> dict[str, Any]:
         "ori": entry.ori,
         "rank": entry.rank,
         "sworn": entry.sworn,
-        "hired_on": entry.hired_on.isoformat(),
+        "hired_on": _iso(entry.hired_on),
         "separated_on": _iso(entry.separated_on),
         "separation_kind": str(entry.separation_kind or ""),
         "under_investigation": entry.under_investigation,

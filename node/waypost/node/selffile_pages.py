@@ -56,8 +56,8 @@ def _employments(entries: list[dict[str, Any]], custodian: Custodian) -> list[Bl
     for entry in entries:
         how = entry["separation_kind"].replace("_", " ")
         how += ", under investigation" if entry["under_investigation"] else ""
-        until = entry["separated_on"] or ("" if how else "present")
-        rows.append((custodian.named(entry["ori"]), entry["rank"], entry["hired_on"], until, how))
+        until = entry["separated_on"] or ("unknown" if how else "present")
+        rows.append((custodian.named(entry["ori"]), entry["rank"], entry["hired_on"] or "unknown", until, how))
     return [Rows(("agency", "rank", "from", "to", "how it ended"), tuple(rows))]
 
 

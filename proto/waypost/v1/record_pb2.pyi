@@ -297,9 +297,9 @@ class Employment(_message.Message):
     sworn: _builtins.bool
     """Whether sworn."""
     hired_on: _builtins.str
-    """Hired on."""
+    """Hired on; of an employment that has ended, empty where it is not known."""
     separated_on: _builtins.str
-    """Separated on; empty while employed."""
+    """Separated on; empty while employed, and where the day is not known (then separation_kind is set)."""
     separation_kind: Global___SeparationKind.ValueType
     """How it ended."""
     under_investigation: _builtins.bool

@@ -156,8 +156,9 @@ def test_the_time_to_a_decision_is_counted_in_bands_of_days(agency: Agency, occu
 
 def test_employment_is_counted_on_the_periods_last_day_and_here_only(agency: Agency) -> None:
     agency.load(
-        *({"officer_key": f"A-{number}"} for number in range(1, 7)),
+        *({"officer_key": f"A-{number}"} for number in range(1, 8)),
         employment=(
+            {"officer_key": "A-7", "hired_on": "", "separated_on": "2024-01-01", "separation_kind": "retired"},
             {"officer_key": "A-1"},
             {"officer_key": "A-2", "sworn": "no"},
             {"officer_key": "A-3", "separated_on": "2023-12-31", "separation_kind": "retired"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_an_asker_hears_of_a_new_name_a_new_number_and_an_employment_of_before(w
     check_id = world.ask()
     number = Identifier("cert", "NV", "P-1")
     _change(world, replace(MARRIED, identifiers=(number,)))
-    _put(world, Employment("NV9900200", "Officer", True, JOB.hired_on.replace(year=2000)))
+    _put(world, Employment("NV9900200", "Officer", True, date(2000, 1, 11)))
     world.tell()
     words = _now(world, check_id)["differences"]
     assert "now: name Kathryn Anne Whitfield (legal)" in words
@@ -194,7 +195,7 @@ def test_of_an_officer_erased_with_his_last_record_nobody_hears_but_of_the_recor
     world.ask()
     store = world.owner.store
     with store.writing():
-        store.history.withdraw_employment((world.officer_id, LEFT.ori, LEFT.hired_on.isoformat()), 1)
+        store.history.withdraw_employment((world.officer_id, LEFT.ori, str(LEFT.hired_on)), 1)
     changing.expunge(
         *(store, RECORD.record_key),
         cause=changing.CAUSE_ORDER,

@@ -271,7 +271,7 @@ def test_attack_whatever_bytes_are_given_the_reader_answers_in_words(content: by
         (FileKind.EMPLOYMENT, {"ori": "OR99004"}, "ori", "is not an ORI"),
         (FileKind.EMPLOYMENT, {"ori": "ZZ9900400"}, "ori", "state's code"),
         (FileKind.EMPLOYMENT, {"sworn": ""}, "sworn", "neither yes nor no"),
-        (FileKind.EMPLOYMENT, {"hired_on": ""}, "hired_on", "is empty"),
+        (FileKind.EMPLOYMENT, {"hired_on": ""}, "hired_on", "the employment has not ended"),
         (FileKind.EMPLOYMENT, {"hired_on": "1905-01-01"}, "hired_on", "placeholder"),
         (FileKind.EMPLOYMENT, {"hired_on": "2026-11-25"}, "hired_on", "in the future"),
         (FileKind.EMPLOYMENT, {"separated_on": "2009-12-31"}, "separated_on", "is before hired_on"),

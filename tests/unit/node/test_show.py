@@ -18,7 +18,7 @@ from waypost.node.cli.batch import summary_of
 from waypost.node.cli.checks import table_of
 from waypost.node.cli.show import show
 from waypost.node.persons import PartialDate, Person, PersonName
-from waypost.node.results import Result, facts, result_of
+from waypost.node.results import Result, employed_words, facts, result_of
 from waypost.node.store import StoredAnswer, StoredCheck
 from waypost.protocol.names import RECEIPT
 from waypost.v1 import check_pb2, record_pb2
@@ -81,6 +81,18 @@ def test_an_answer_with_codes_that_nobody_knows_is_shown_and_hides_no_other_answ
     found = facts(result_of(CHECK, answers))["candidates"]
     assert {each["officer_key"] for each in found} == {"R-1", "AZ-1"}
     assert [record["kind"] for each in found for record in each["records"]] == ["unknown"]
+
+
+def test_days_that_nobody_knows_are_called_unknown() -> None:
+    job = record_pb2.Employment(ori=OWNER, rank="Officer", separation_kind=record_pb2.SEPARATION_KIND_RETIRED)
+    lasting = record_pb2.Employment(ori=OWNER, rank="Chief", hired_on="2012-03-30")
+    assert employed_words(job) == ("unknown", "unknown")
+    assert employed_words(lasting) == ("2012-03-30", "present")
+    candidate = check_pb2.Candidate(
+        verdict=check_pb2.VERDICT_DISCLOSED, officer_key="A-1", names=[NAME], employments=[job, lasting]
+    )
+    (began,) = (line for line in _shown(_answer(OWNER, candidate)).splitlines() if "retired" in line)
+    assert began.count("unknown") == 2
 
 
 def test_markup_in_an_answer_is_printed_and_not_obeyed() -> None:

@@ -89,7 +89,7 @@ def show(
         _print_source(source, former[source.officer_key])
     for job in officer.employment:
         end = job.separated_on or (job.separation_kind and "on a day unknown") or "present"
-        typer.echo(f"  {job.ori}, {job.rank or 'rank not recorded'}, {job.hired_on} to {end}")
+        typer.echo(f"  {job.ori}, {job.rank or 'rank not recorded'}, {job.hired_on or 'a day unknown'} to {end}")
     for record in officer.conduct:
         typer.echo(f"  record {record.record_key}, version {record.version}: {record.kind}, {record.status}")
     for decision in decisions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -16,10 +16,20 @@ def register(app: typer.Typer) -> None:
     app.command("withdraw-employment")(withdraw_employment)
 
 
+def _hire_date(text: str) -> date | None:
+    """What the argument says; None: unknown. BadParameter when it is no day."""
+    if text.strip().lower() == "unknown":
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("write the hire date as YYYY-MM-DD, or: unknown", param_hint="HIRED") from None
+
+
 def withdraw_employment(
     officer_key: Annotated[str, typer.Argument(metavar="OFFICER_KEY", help="The officer's key.")],
     ori: Annotated[str, typer.Argument(metavar="ORI", help="The agency of the wrong employment.")],
-    hired_on: Annotated[datetime, typer.Argument(metavar="HIRED", formats=["%Y-%m-%d"], help="Its hire date.")],
+    hired_on: Annotated[str, typer.Argument(metavar="HIRED", help="Its hire date, YYYY-MM-DD; or: unknown.")],
     home: HomeOption,
     reason: Annotated[str, typer.Option(help="Why; it becomes the batch's name.")] = "",
     passphrase_file: PassphraseOption = None,
@@ -28,9 +38,7 @@ def withdraw_employment(
     from waypost.node.custody import withdrawing
     from waypost.node.settings import open_keys, open_store
 
-    now_ms = time.time_ns() // 1_000_000
+    now_ms, hired = time.time_ns() // 1_000_000, _hire_date(hired_on)
     with open_store(home, open_keys(home, passphrase_file)) as store:
-        batch = withdrawing.withdraw_employment(
-            store, officer_key, ori.upper(), hired_on.date(), reason=reason, at_ms=now_ms
-        )
+        batch = withdrawing.withdraw_employment(store, officer_key, ori.upper(), hired, reason=reason, at_ms=now_ms)
     typer.echo(f"withdrawn, by batch {batch}; to take it back: waypost-node batches undo {batch}")

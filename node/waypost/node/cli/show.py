@@ -14,7 +14,14 @@ from waypost.node.clear import CheckVerdict, open_ends, verdict_of
 from waypost.node.cli.check import moment
 from waypost.node.matching import Agreement
 from waypost.node.record_words import ERASED, STATEMENT, amount_words, dispute_words, kind_words
-from waypost.node.results import FoundCandidate, Result, officer_notice_facts, separation_word, since_facts
+from waypost.node.results import (
+    FoundCandidate,
+    Result,
+    employed_words,
+    officer_notice_facts,
+    separation_word,
+    since_facts,
+)
 from waypost.node.store import ReferralAsked
 from waypost.node.store.referrals import REFUSED
 from waypost.node.terms import words
@@ -136,7 +143,7 @@ def _record(record: record_pb2.ConductRecord, console: Console) -> None:
 def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
     stints = sorted(
         {
-            (entry.hired_on, entry.separated_on, entry.ori, entry.rank, separation_word(entry))
+            (*employed_words(entry), entry.ori, entry.rank, separation_word(entry))
             for found in result.candidates
             for entry in found.candidate.employments
         }
@@ -144,8 +151,8 @@ def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
     if not stints:
         return
     table = Table("from", "to", "agency", "rank", "separation", title="Employment", title_justify="left")
-    for hired, separated, ori, rank, how in stints:
-        table.add_row(plain(hired), plain(separated) or "present", _named(ori, names), plain(rank), how)
+    for hired, until, ori, rank, how in stints:
+        table.add_row(plain(hired), plain(until), _named(ori, names), plain(rank), how)
     console.print(table)
 
 

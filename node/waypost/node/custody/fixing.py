@@ -163,7 +163,7 @@ def _employment(job: Employment) -> dict[str, str]:
         "ori": job.ori,
         "rank": job.rank,
         "sworn": _flag(job.sworn),
-        "hired_on": str(job.hired_on),
+        "hired_on": str(job.hired_on or ""),
         "separated_on": str(job.separated_on or ""),
         "separation_kind": str(job.separation_kind or ""),
         "under_investigation": _flag(job.under_investigation),

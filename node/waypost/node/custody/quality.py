@@ -181,13 +181,14 @@ def _assess_employment(holding: _Holding, quality: Quality, files: FixFiles, tod
     """Rules 3 and 4."""
     found: dict[OfficerEmployment, list[Finding]] = defaultdict(list)
     for job in holding.employment:
-        if _too_young(holding.person.date_of_birth, job.employment.hired_on):
+        hired_on = job.employment.hired_on
+        if hired_on is not None and _too_young(holding.person.date_of_birth, hired_on):
             quality.found[Check.EMPLOYMENT_DATES] += 1
             reason = f"the officer was younger than {AGE_YEARS_MIN} when hired"
             found[job].append(Finding(Check.EMPLOYMENT_DATES, "hired_on", reason))
     # Two sources may tell of the same employment.
-    distinct = {job.employment: job for job in holding.employment if job.employment.sworn}
-    jobs = sorted(distinct.values(), key=lambda job: (job.employment.hired_on, job.employment.ori))
+    distinct = {job.employment: job for job in holding.employment if job.employment.sworn and job.employment.hired_on}
+    jobs = sorted(distinct.values(), key=lambda job: (str(job.employment.hired_on), job.employment.ori))
     overlapping = False
     for place, job in enumerate(jobs):
         for later in jobs[place + 1 :]:
@@ -203,7 +204,7 @@ def _assess_employment(holding: _Holding, quality: Quality, files: FixFiles, tod
 
 def _overlap(first: Employment, later: Employment, today: date) -> bool:
     """Rule 4; the first was hired no later."""
-    if first.separated_on is None and first.ended:
+    if later.hired_on is None or (first.separated_on is None and first.ended):
         return False
     ends = min(first.separated_on or today, later.separated_on or today)
     if later.separated_on is None and later.ended:

@@ -201,7 +201,7 @@ class _Names:
 
     def employment(self, key: EmploymentKey) -> str:
         officer_id, ori, hired_on = key
-        return f"of {self.officer(officer_id)} at {ori} from {hired_on}"
+        return f"of {self.officer(officer_id)} at {ori} from {hired_on or 'a day unknown'}"
 
 
 def _cause(steps: Iterable[Step], verb: str = "was changed by") -> str:

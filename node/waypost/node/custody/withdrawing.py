@@ -17,8 +17,13 @@ from waypost.node.limits import BATCH_NAME_CHARS_MAX
 from waypost.node.store import AuditEntry, ImportBatch, Store
 
 
-def withdraw_employment(store: Store, officer_key: str, ori: str, hired_on: date, *, reason: str, at_ms: int) -> int:
-    """Withdraw it; the batch that did. CustodyError when there is none, or no reason."""
+def withdraw_employment(
+    store: Store, officer_key: str, ori: str, hired_on: date | None, *, reason: str, at_ms: int
+) -> int:
+    """Withdraw it (`hired_on` None: one whose hire date is unknown) and give the batch that did.
+
+    CustodyError when there is none, or no reason.
+    """
     name = f"withdrawal of an employment: {' '.join(reason.split())}"
     if not reason.strip() or len(name) > BATCH_NAME_CHARS_MAX or not name.isprintable():
         raise CustodyError("a withdrawal needs a reason of one short line", hint="say it with --reason")
@@ -29,7 +34,7 @@ def withdraw_employment(store: Store, officer_key: str, ori: str, hired_on: date
         found = next((held for held in named if held.employment.hired_on == hired_on), None)
         if found is None:
             raise CustodyError(
-                f"officer {officer_key} has no employment at {ori} from {hired_on}",
+                f"officer {officer_key} has no employment at {ori} from {hired_on or 'a day unknown'}",
                 hint=f"see `waypost-node officers show {officer_key}`",
             )
         batch = store.imports.begin(at_ms)

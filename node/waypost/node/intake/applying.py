@@ -40,6 +40,7 @@ from waypost.node.records import ConductRecord, Employment, RecordStatus
 from waypost.node.store import HeldConduct, HeldOfficer, OfficerEmployment, Store
 from waypost.node.store.merges import Links
 from waypost.node.store.sightings import thing
+from waypost.node.store.values import iso
 
 Said = TypeVar("Said", Person, Employment, ConductRecord)
 Read = tuple[SourceRow, tuple[Row, ...]]
@@ -283,7 +284,7 @@ def _record_known(found: HeldConduct) -> _Known:
 
 
 def _employment_key(row: EmploymentRow) -> tuple[str, str, str]:
-    return row.officer_key, row.value.ori, row.value.hired_on.isoformat()
+    return row.officer_key, row.value.ori, iso(row.value.hired_on)
 
 
 def _otherwise(where: str) -> str:

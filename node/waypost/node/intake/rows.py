@@ -134,7 +134,7 @@ def _employment(cells: Cells) -> EmploymentRow | None:
     ori = cells.text("ori", required=True).upper()
     rank = cells.text("rank")
     sworn = cells.flag("sworn", required=True)
-    hired_on = cells.day("hired_on", required=True)
+    hired_on = cells.day("hired_on")
     separated_on = cells.day("separated_on")
     kind = cells.word("separation_kind", SeparationKind)
     under_investigation = cells.flag("under_investigation")
@@ -142,7 +142,9 @@ def _employment(cells: Cells) -> EmploymentRow | None:
         kind = SeparationKind.UNKNOWN
     if under_investigation and kind is None:
         cells.refuse("under_investigation", "is yes although the employment has not ended")
-    if cells.problems or hired_on is None:
+    if hired_on is None and kind is None and not cells.text("hired_on"):
+        cells.refuse("hired_on", "is empty or a placeholder although the employment has not ended")
+    if cells.problems:
         return None
     return EmploymentRow(key, Employment(ori, rank, sworn, hired_on, separated_on, kind, under_investigation))
 

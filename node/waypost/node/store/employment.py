@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from waypost.node.records import Employment, SeparationKind
 from waypost.node.store.cipher import EMPLOYMENT_DIGEST, ColumnCipher
@@ -25,8 +24,8 @@ class OfficerEmployment:
 
     @property
     def key(self) -> EmploymentKey:
-        """What it is known by."""
-        return self.officer_id, self.employment.ori, self.employment.hired_on.isoformat()
+        """What it is known by; its hire date is empty where none is known."""
+        return self.officer_id, self.employment.ori, iso(self.employment.hired_on)
 
 
 class EmploymentRepository:
@@ -96,7 +95,7 @@ _PUT = (
 
 def _values(employment: Employment) -> tuple[object, ...]:
     return (
-        *(employment.ori, employment.hired_on.isoformat(), employment.rank, int(employment.sworn)),
+        *(employment.ori, iso(employment.hired_on), employment.rank, int(employment.sworn)),
         *(iso(employment.separated_on), employment.separation_kind or "", int(employment.under_investigation)),
     )
 
@@ -109,7 +108,7 @@ def employment_of(
         ori=ori,
         rank=rank,
         sworn=bool(sworn),
-        hired_on=date.fromisoformat(hired_on),
+        hired_on=day_or_none(hired_on),
         separated_on=day_or_none(separated_on),
         separation_kind=SeparationKind(separation_kind) if separation_kind else None,
         under_investigation=bool(under_investigation),

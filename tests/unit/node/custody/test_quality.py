@@ -122,6 +122,14 @@ def test_sworn_employment_that_overlaps_is_found(
     assert (Check.OVERLAPPING in _found(agency)) is overlap
 
 
+def test_an_employment_of_unknown_hire_date_is_no_impossible_one(agency: Agency) -> None:
+    unknown = {"hired_on": "", "separated_on": "2015-03-30", "separation_kind": "retired"}
+    agency.load(
+        {**WHOLE, "date_of_birth": "1999-01-01"}, employment=(unknown, {"ori": "CA9900100", "hired_on": "2020-01-11"})
+    )
+    assert _found(agency) == {}
+
+
 def test_files_to_fix_are_the_owners_alone_and_change_nothing_as_they_are(agency: Agency, tmp_path: Path) -> None:
     agency.load(
         {"other_names": "Hale, Denny; Reyes, Ann Q", "officer_id": "CPD:7", "ssn": "912345678"},

@@ -23,7 +23,9 @@ def _hired(agency: Agency, key: str = "A-1") -> list[str]:
     return [str(job.hired_on) for job in officer.employment]
 
 
-def _withdraw(agency: Agency, key: str = "A-1", hired_on: date = date(1980, 1, 11), reason: str = "hired 2010") -> int:
+def _withdraw(
+    agency: Agency, key: str = "A-1", hired_on: date | None = date(1980, 1, 11), reason: str = "hired 2010"
+) -> int:
     return withdraw_employment(agency.store, key, "OR9900400", hired_on, reason=reason, at_ms=9_000)
 
 
@@ -55,6 +57,18 @@ def test_a_file_that_still_says_it_brings_it_back(agency: Agency) -> None:
     _withdraw(agency)
     agency.load({}, employment=(WRONG,))
     assert _hired(agency) == ["1980-01-11"]
+
+
+def test_one_whose_hire_date_is_unknown_gives_way_to_the_one_with_its_date(agency: Agency) -> None:
+    unknown = {"hired_on": "", "separated_on": "2012-03-30", "separation_kind": "retired"}
+    first = agency.load({}, employment=(unknown,))
+    agency.load({}, employment=({**unknown, "hired_on": "1993-08-19"},))
+    assert _hired(agency) == ["None", "1993-08-19"]
+    _withdraw(agency, hired_on=None)
+    assert _hired(agency) == ["1993-08-19"]
+    assert "employment of A-1 at OR9900400 from a day unknown: was changed by batch 3" in [
+        str(clash) for clash in plan(agency.store, first).clashes
+    ]
 
 
 def test_an_employment_of_a_merged_officer_is_withdrawn_under_either_key(agency: Agency) -> None:

@@ -122,6 +122,18 @@ def test_a_wrong_row_is_rejected_with_the_column_of_its_source(store: Store, tmp
     assert [each.sorts for each in report.rejections] == ["date", "empty"]
 
 
+@pytest.mark.parametrize(("left", "how", "accepted"), [("3/30/2012", "Quit", 1), ("", "Quit", 1), ("", "Active", 0)])
+def test_a_hire_date_may_be_unknown_of_an_employment_that_has_ended(
+    store: Store, tmp_path: Path, left: str, how: str, accepted: int
+) -> None:
+    report = _load(store, tmp_path, [(*LARKIN[:4], "1/1/1900", left, how)])
+    assert report.tally().accepted == accepted
+    officer = store.officers.by_key("0007")
+    assert [job.hired_on for job in officer.employment] == [None] if officer else not accepted
+    assert [(each.columns, each.row.line) for each in report.rejections] == [("Hired", 2)] * (1 - accepted)
+    assert _load(store, tmp_path, [(*LARKIN[:4], "1/1/1900", left, how)]).tally().same == accepted
+
+
 def test_a_row_is_accepted_with_all_it_says_or_not_at_all(store: Store, tmp_path: Path) -> None:
     again = ("7", "Larkin", "Ann", "Testburg PD", "1/2/2010", "1/2/2012", "Quit")
     new = ("8", "Hale", "Bo", "Testburg PD", "1/2/2010", "1/2/2009", "Quit")
