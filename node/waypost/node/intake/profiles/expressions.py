@@ -121,9 +121,7 @@ class Expressions:
             return self._ori(row, column, raw)
         if target in DAYS and raw:
             raw = self._day(row, column, raw, birth=target == "date_of_birth")
-        if cell.capitals:
-            raw = raw.upper()
-        return cell.prefix + raw if raw else ""
+        return cell.prefix + (raw.upper() if cell.capitals else raw) if raw else ""
 
     def _whole(self, row: PersonRow, cell: Cell) -> None:
         """Rule 4."""
