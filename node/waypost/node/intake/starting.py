@@ -1,7 +1,7 @@
 """A starter profile: the best guesses that a table's columns allow, each marked `# GUESS`, for a person to confirm.
 
-1. A guess is made from the column's name alone, by the words that real exports use; where none fits, the line is there
-   as a comment, to be filled in.
+1. A guess is made from the column's name, by the words that real exports use: of several that fit, the one that says it
+   best, and never an empty one; where none fits, the line is there as a comment, to be filled in.
 2. What a value means is never guessed: a map is written with every value that was seen, each standing for "", which
    holds its rows back until a person has written what it means. A value that is one of Waypost's own words stands for
    itself.
@@ -19,7 +19,7 @@ from typing import Final
 from waypost.node.intake.inspecting import Column, Inspection
 from waypost.node.records import ConductKind, SeparationKind
 
-_GUESSES: Final[dict[str, str]] = {
+_GUESSES: Final[dict[str, str | tuple[str, ...]]] = {
     "officer_key": r"(person|officer|employee|emp|uid|badge|star|cert|serial).?(id|key|no|nbr|num|number)?",
     "family_name": r"last.?name|family.?name|surname|(officer|person|employee).?last.*",
     "given_name": r"first.?name|given.?name|(officer|person|employee).?first.*",
@@ -28,11 +28,16 @@ _GUESSES: Final[dict[str, str]] = {
     "full_name": r"(full|officer|person|employee|member).?name|name|officer",
     "date_of_birth": r"(date.?of.?)?birth.?(date|day|year)?|dob|year.?of.?birth|yob",
     "ssn": r"ssn|soc(ial)?.?sec(urity)?.*",
-    "ori": r"ori|agc?y.?name|agency(.?name)?|department(.?name)?|employer|current.?agency",
-    "rank": r"rank|title|position|(employ|job).?(type|title)|type",
+    "ori": ("ori", "agc?y.?name|agency.?name", "agency|department(.?name)?|employer|current.?agency"),
+    "rank": ("rank", "title|position|(employ|job).?title", "(employ|job).?type|type"),
     "hired_on": r"(employ(ment)?.?)?(start|hired?|appoint(ed|ment)?|begin|st).?(date|on)?|date.?(hired|of.?hire)",
     "separated_on": r"(employ(ment)?.?)?(end|separat(ion|ed)|term(ination)?|left).?(date|on)?|date.?(left|separated)",
-    "separation_kind": r"(separation|leave|term(ination)?).?(reason|code|type|kind|status)|reason|status|how.?left",
+    "separation_kind": (
+        "(separation|leave|term(ination)?).?(reason|code|type|kind|status)|how.?left",
+        "reason",
+        "employ(ment)?.?status",
+        "status",
+    ),
     "occurred_on": r"(incident|occurred|occurrence|event|violation|complaint).?(date|on|dt)|date.?occurred",
     "effective_on": r"(sanction|action|decert(ification)?|discipline|effective|closed|decision).?(date|on)",
     "record_key": r"(case|complaint|cr|log|incident|matter|record|file|cause|trr).?(id|no|nbr|number|num|key)",
@@ -40,7 +45,13 @@ _GUESSES: Final[dict[str, str]] = {
     "amount": r"(settlement|judgment|paid|total.?paid|amount)(.?amount|.?paid)?",
     "summary": r"allegation.*|violation|charge|reason|description|category|complaint|type.?of.?claim",
 }
-_PATTERNS: Final = {target: re.compile(pattern) for target, pattern in _GUESSES.items()}
+_PATTERNS: Final = {
+    target: [re.compile(each) for each in ((patterns,) if isinstance(patterns, str) else patterns)]
+    for target, patterns in _GUESSES.items()
+}
+"""The names that say it best come first."""
+_SWORN: Final = [re.compile(each) for each in ("(is.?)?sworn", "employ.?class|type|function")]
+"""Columns that tell police from jailers and clerks; where there is none, the rank does."""
 _HEAD: Final = """\
 # A starter profile. Lines marked GUESS were guessed from the names of columns: look at each, correct it, and take the
 # mark off. docs/import.md tells everything a profile may say. Try it: waypost-node import FILE --profile THIS --dry-run
@@ -63,16 +74,28 @@ def _guess(columns: Sequence[Column]) -> dict[str, Column]:
     """Which column may hold what (rule 1)."""
     found: dict[str, Column] = {}
     taken: set[str] = set()
-    for target, pattern in _PATTERNS.items():
-        for column in columns:
-            name = re.sub(r"[\s_]+", " ", column.name).strip().lower()
-            if column.name not in taken and target not in found and pattern.fullmatch(name):
-                found[target] = column
-                if target != "finding":
-                    taken.add(column.name)
+    for target, patterns in _PATTERNS.items():
+        column = _best([each for each in columns if each.name not in taken], patterns)
+        if column is not None:
+            found[target] = column
+            if target != "finding":
+                taken.add(column.name)
+    sworn = _best(columns, _SWORN) or found.get("rank")
+    if sworn is not None:
+        found["sworn"] = sworn
     if {"family_name", "given_name"} <= set(found):
         found.pop("full_name", None)
     return found
+
+
+def _best(columns: Sequence[Column], patterns: Sequence[re.Pattern[str]]) -> Column | None:
+    """The column whose name fits best; an empty one only where all that fit are empty."""
+    fitting = [column for pattern in patterns for column in columns if pattern.fullmatch(_words(column))]
+    return next((column for column in fitting if column.filled), fitting[0] if fitting else None)
+
+
+def _words(column: Column) -> str:
+    return re.sub(r"[\s_]+", " ", column.name).strip().lower()
 
 
 def _head(inspection: Inspection) -> str:
@@ -141,8 +164,8 @@ def _employment(guessed: dict[str, Column]) -> Iterator[str]:
     yield "[[employment]]"
     yield f'ori = {{ column = {_text(guessed["ori"].name)}, as = "agency" }}   # GUESS'
     yield 'sworn = { const = "yes" }   # GUESS: everybody is sworn'
-    if "rank" in guessed:
-        yield f'# sworn = {{ column = {_text(guessed["rank"].name)}, map = "sworn" }}   # instead, if not everybody is'
+    if "sworn" in guessed:
+        yield f'# sworn = {{ column = {_text(guessed["sworn"].name)}, map = "sworn" }}   # instead, if not everybody is'
     for target in ("rank", "hired_on", "separated_on"):
         if target in guessed:
             yield f"{target} = {_text(guessed[target].name)}   # GUESS"
@@ -176,10 +199,10 @@ def _maps(guessed: dict[str, Column], inspection: Inspection) -> Iterator[str]:
     used = {
         "separation": {"ori", "hired_on", "separation_kind"} <= set(guessed),
         "kind": {"record_key", "finding"} <= set(guessed),
-        "sworn": {"ori", "hired_on", "rank"} <= set(guessed),
+        "sworn": {"ori", "hired_on", "sworn"} <= set(guessed),
     }
-    if used["sworn"] and (values := guessed["rank"].values):
-        yield "# [maps.sworn]   # whether who has that rank is sworn: yes or no"
+    if used["sworn"] and (values := guessed["sworn"].values):
+        yield "# [maps.sworn]   # whether who has that is sworn: yes or no"
         yield from (f'# {_text(value)} = ""   # {_rows(count)}' for value, count in values.items())
         yield ""
     for name, target, words in wanted:

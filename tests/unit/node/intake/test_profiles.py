@@ -504,6 +504,39 @@ def test_attack_a_column_that_names_somebody_else_is_shown_masked(column: str) -
     assert (looked_at.columns[1].values, looked_at.columns[1].examples) == (None, ["Aaaa-Aaaaaaa"])
 
 
+def test_the_starter_takes_the_column_whose_name_says_it_best_and_no_empty_one() -> None:
+    lines = (
+        "person_nbr,last_name,first_name,Agency,agency_name,type,rank,start_date,status,employment_status",
+        "1,Larkin,Ann,Testburg,testburg police department,Law Enforcement,Sergeant,1901-01-01,Full-Time,Resigned",
+        "2,Hale,Bo,Testburg,testburg police department,Correctional,Jailer,2001-03-04,Full-Time,Active",
+    )
+    text = _starter("\n".join(lines))
+    for right in (
+        'ori = { column = "agency_name", as = "agency" }',
+        'rank = "rank"',
+        '# sworn = { column = "type", map = "sworn" }',
+        '# "Correctional" = ""',
+        'separation_kind = { column = "employment_status", map = "separation" }',
+        'placeholders = ["1901-01-01"]',
+    ):
+        assert right in text
+    assert 'rank = "type"' in _starter("\n".join(lines).replace(",Sergeant,", ",,").replace(",Jailer,", ",,"))
+
+
+def _starter(text: str) -> str:
+    (inspection,) = [inspect_table(table, TODAY) for table in open_tables(Source.of_bytes("f.csv", text.encode()))]
+    return starter(inspection)
+
+
+@pytest.mark.parametrize("place", ["Ridgeland", "Vicksburg", "OKTIBBEHA"])
+def test_attack_a_place_of_nine_letters_is_taken_for_an_ori(store: Store, tmp_path: Path, place: str) -> None:
+    row = (*LARKIN[:3], place, *LARKIN[4:])
+    report = _load(store, tmp_path, [row])
+    assert report.tally() == Tally(rejected=1)
+    assert report.held == 1
+    assert report.agencies == {place: 1}
+
+
 def test_attack_a_file_without_a_header_shows_nobodys_name(store: Store, tmp_path: Path) -> None:
     rows = [
         ("0007", "Larkin", "Ann", "1/2/2010"),

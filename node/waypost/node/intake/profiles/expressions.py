@@ -6,6 +6,7 @@
 4. A number that a spreadsheet has shortened, and an error of one, is no part of a key, also where the key is made of
    several columns.
 5. A whole number within a key has no decimals, whichever program wrote it: 1972.0 is 1972.
+6. Nine letters are the name of a place (Ridgeland, Vicksburg): an ORI has digits.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ class Expressions:
         return value
 
     def _ori(self, row: PersonRow, column: str, raw: str) -> str:
-        if valid_ori(raw.upper()):
+        if valid_ori(raw.upper()) and any(map(str.isdigit, raw)):  # rule 6
             return raw.upper()
         if len(raw) > UNKNOWN_CHARS_MAX:
             row.refuse(column, f"is longer than {UNKNOWN_CHARS_MAX} characters")
