@@ -270,7 +270,7 @@ def test_attack_whatever_bytes_are_given_the_reader_answers_in_words(content: by
         (FileKind.EMPLOYMENT, {"officer_key": "A-9"}, "officer_key", "of no officer"),
         (FileKind.EMPLOYMENT, {"ori": "OR99004"}, "ori", "is not an ORI"),
         (FileKind.EMPLOYMENT, {"ori": "ZZ9900400"}, "ori", "state's code"),
-        (FileKind.EMPLOYMENT, {"sworn": ""}, "sworn", "neither yes nor no"),
+        (FileKind.EMPLOYMENT, {"sworn": ""}, "sworn", "is empty: write yes or no"),
         (FileKind.EMPLOYMENT, {"hired_on": ""}, "hired_on", "the employment has not ended"),
         (FileKind.EMPLOYMENT, {"hired_on": "1905-01-01"}, "hired_on", "placeholder"),
         (FileKind.EMPLOYMENT, {"hired_on": "2026-11-25"}, "hired_on", "in the future"),

@@ -52,7 +52,10 @@ def check(
     suffix: Annotated[str, typer.Option(help="Jr, Sr, II ...")] = "",
     dob: Annotated[str, typer.Option(help="Date of birth, YYYY-MM-DD (or YYYY-MM, YYYY).")] = "",
     cert: Annotated[list[str] | None, typer.Option(help="Certification, STATE:NUMBER; may be repeated.")] = None,
-    officer_id: Annotated[list[str] | None, typer.Option(help="Officer number, ISSUER:NUMBER or NUMBER.")] = None,
+    officer_id: Annotated[
+        list[str] | None,
+        typer.Option(help="Officer number: the national one, or ISSUER:NUMBER (GA:O123456)."),
+    ] = None,
     ssn_prompt: Annotated[bool, typer.Option("--ssn-prompt", help="Ask for the SSN; never on a command line.")] = False,
     other_name: Annotated[list[str] | None, typer.Option(help='A former name, "FAMILY, GIVEN"; repeatable.')] = None,
     authorization: Annotated[

@@ -216,7 +216,7 @@ def _read(reader: RowReader, file: int, source: SourceRow, chunk: list[Read], ou
     elif isinstance(read, LeftOut):
         outcome.left_out[file, read.why] += 1
     elif isinstance(read, Unexplained):
-        outcome.note_unknown(read.values, read.agency)
+        outcome.note_unknown(read.values, read.agencies)
         outcome.reject(file, source, read.problems, held=read.held)
     else:
         outcome.reject(file, source, read)

@@ -159,7 +159,7 @@ class Cells:
         if cell in _FLAGS:
             return _FLAGS[cell]
         if cell or required:
-            self.refuse(column, "is neither yes nor no")
+            self.refuse(column, "is neither yes nor no" if cell else "is empty: write yes or no")
         return False
 
     def cents(self, column: str) -> int:

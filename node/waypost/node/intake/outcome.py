@@ -86,13 +86,14 @@ class Outcome:
                 self.reasons[reason] += 1
         self.pending.append(Rejection(self.names[file], source, problems, held))
 
-    def note_unknown(self, values: Iterable[tuple[str, str]], agency: str = "") -> None:
-        """Count values that nobody has explained yet."""
+    def note_unknown(self, values: Iterable[tuple[str, str]], agencies: Iterable[str] = ()) -> None:
+        """Count values that nobody has explained yet, and agencies whose ORI nobody has confirmed."""
         for value in values:
             if value in self.unknown or len(self.unknown) < UNKNOWN_VALUES_MAX:
                 self.unknown[value] += 1
-        if agency and (agency in self.agencies or len(self.agencies) < UNKNOWN_VALUES_MAX):
-            self.agencies[agency] += 1
+        for agency in agencies:
+            if agency in self.agencies or len(self.agencies) < UNKNOWN_VALUES_MAX:
+                self.agencies[agency] += 1
 
     def settle(self, file: int) -> None:
         """Write the rejected rows of the part of the file that is done, in its order."""

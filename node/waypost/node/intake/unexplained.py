@@ -21,7 +21,7 @@ class Unexplained:
     problems: tuple[Problem, ...]
     values: tuple[tuple[str, str], ...]
     """(column, value) of those that no map knows."""
-    agency: str = ""
-    """The name of an agency whose ORI nobody has confirmed."""
+    agencies: tuple[str, ...] = ()
+    """The names of agencies whose ORI nobody has confirmed."""
     held: bool = True
     """Whether the row waits for an answer, or is rejected for good."""

@@ -115,6 +115,15 @@ def test_attack_an_agency_is_not_taken_for_another_of_a_like_name(store: Store, 
     assert (report.tally(), report.held, report.agencies) == (Tally(rejected=1), 1, {"Testburgh P.D.": 1})
 
 
+def test_every_agency_of_a_row_that_nobody_has_confirmed_is_asked_for_at_once(store: Store, tmp_path: Path) -> None:
+    profile = WIDE.replace('{ const = "OR9900400" }', '{ column = "agency{}", as = "agency" }')
+    header = ("id", "last", "first", *(f"{name}{n}" for n in ("", ".1", ".2") for name in ("agency", "start", "end")))
+    jobs = [(f"Testville {n} PD", f"200{n}-01-01", f"200{n}-12-31") for n in range(3)]
+    row = ("A-1", "Larkin", "Ann", *(cell for job in jobs for cell in job))
+    report = _load(store, tmp_path, [row], profile, header=header)
+    assert report.agencies == {f"Testville {n} PD": 1 for n in range(3)}
+
+
 def test_a_wrong_row_is_rejected_with_the_column_of_its_source(store: Store, tmp_path: Path) -> None:
     rows = [("9", "Boyd", "Al", "Testburg PD", "13/45/2010", "", "Active"), ("10", "", "Al", *LARKIN[3:])]
     report = _load(store, tmp_path, rows)

@@ -17,6 +17,7 @@ from waypost.node.intake.inspecting import inspect_table
 from waypost.node.intake.profiles import shipped_profiles
 from waypost.node.intake.profiles.toml import read_profile
 from waypost.node.intake.starting import starter
+from waypost.node.persons import Identifier
 from waypost.node.store import Store
 
 TODAY = date(2026, 11, 24)
@@ -76,6 +77,24 @@ def test_a_shipped_profile_brings_its_sample_in(store: Store, tmp_path: Path, pr
     assert sum(by_profile) == left_out
     again = _load(store, tmp_path, profile)
     assert again.tally() == Tally(same=tally.accepted, rejected=tally.rejected)
+
+
+@pytest.mark.parametrize(
+    ("profile", "key", "state", "number"),
+    [
+        ("florida-employment", "FL-1", "FL", "1"),
+        ("georgia-employment", "GA-O900001", "GA", "O900001"),
+        ("washington-employment", "WA-9000-0001", "WA", "9000-0001"),
+        ("west-virginia-employment", "WV-9880-0001", "WV", "9880-0001"),
+    ],
+)
+def test_a_boards_number_of_a_person_finds_him(
+    store: Store, tmp_path: Path, profile: str, key: str, state: str, number: str
+) -> None:
+    _load(store, tmp_path, profile)
+    officer = store.officers.by_key(key)
+    assert officer is not None
+    assert officer.person.identifiers == (Identifier("officer-id", state, number),)
 
 
 def test_every_shipped_profile_has_a_sample_a_source_and_its_place_in_the_guide() -> None:

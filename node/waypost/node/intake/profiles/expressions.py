@@ -55,7 +55,7 @@ class PersonRow:
     problems: list[Problem] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
     unknown_problems: list[Problem] = field(default_factory=list)
-    agency: str = ""
+    agencies: list[str] = field(default_factory=list)
 
     def get(self, column: str) -> str:
         """The cell of that column; of the person's own, where the column has a place for him."""
@@ -171,7 +171,7 @@ class Expressions:
             return ""
         ori = self._agencies.get(normal(raw), "")
         if not ori and raw:
-            row.agency = row.agency or " ".join(raw.split())
+            row.agencies.append(" ".join(raw.split()))
             row.unknown_problems.append(
                 Problem(row.named(column), "names an agency whose ORI nobody has confirmed", sort_of(raw))
             )

@@ -175,13 +175,13 @@ class ProfileReader:
     def _unexplained(self, rows: Sequence[PersonRow]) -> Unexplained | None:
         """Rule 3. A row that is wrong anyway is rejected for what is wrong."""
         values = tuple(dict.fromkeys(value for row in rows for value in row.unknown))
-        agency = next((row.agency for row in rows if row.agency), "")
-        if not values and not agency:
+        agencies = tuple(dict.fromkeys(agency for row in rows for agency in row.agencies))
+        if not values and not agencies:
             return None
         wrong = [problem for row in rows for problem in row.problems]
         unexplained = [problem for row in rows for problem in row.unknown_problems]
         held = self._profile.unknown is Unknown.HOLD and not wrong
-        return Unexplained(tuple(dict.fromkeys((*wrong, *unexplained))), values, agency, held=held)
+        return Unexplained(tuple(dict.fromkeys((*wrong, *unexplained))), values, agencies, held=held)
 
     def _rows(self, source: SourceRow, today: date) -> list[PersonRow]:
         """Rule 2: the row once for each person."""
