@@ -25,6 +25,7 @@ from waypost.crypto.serving import utc_now
 from waypost.crypto.split_oprf import HalfKey
 from waypost.hub.database import open_engine, put_meta
 from waypost.hub.errors import SettingsError
+from waypost.protocol.homes import party_of
 
 DEFAULT_LISTEN: Final = "127.0.0.1:7400"
 DEFAULT_ENROL_LISTEN: Final = "127.0.0.1:7401"
@@ -87,7 +88,8 @@ class TrusteeIdentity:
 def found(home: Home, passphrase: str, settings: Settings, trustee_file: Path) -> None:
     """Make the keys, the database and the public file of a new hub; SettingsError when there is one already."""
     if home.keys.exists() or home.settings.exists():
-        raise SettingsError(f"{home.folder} already holds a hub", hint="name another folder with --home")
+        held = party_of(home.folder) or "hub"
+        raise SettingsError(f"{home.folder} already holds a {held}", hint="name another folder with --home")
     read_trustee(trustee_file)
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     signing = SigningKey.generate()
@@ -128,7 +130,12 @@ def database_url(home: Home, settings: Settings) -> str:
 
 
 def read_settings(home: Home) -> Settings:
-    """Read settings.toml; SettingsError when it is missing or incomplete."""
+    """Read settings.toml; SettingsError when it is missing or incomplete, or another party's."""
+    held = party_of(home.folder)
+    if held not in {"hub", ""}:
+        raise SettingsError(
+            f"{home.folder} holds a {held}, not a hub", hint="name the hub's folder with --home or WAYPOST_HOME"
+        )
     try:
         content = tomllib.loads(home.settings.read_text())
         return Settings(**{name: str(content[name]) for name in Settings.__dataclass_fields__})

@@ -21,8 +21,9 @@ from waypost.crypto.errors import PkiError
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.serving import utc_now
 from waypost.crypto.split_oprf import HalfKey
+from waypost.protocol.homes import party_of
 from waypost.trustee.errors import SettingsError
-from waypost.trustee.store import Store
+from waypost.trustee.store import FOUND_HINT, Store, require_trustee
 
 KEY_BYTES: Final = 32
 DEFAULT_LISTEN: Final = "127.0.0.1:7402"
@@ -66,7 +67,8 @@ class Home:
 def found(home: Home, passphrase: str, listen: str) -> None:
     """Make the keys, the database and the public file of a new trustee; SettingsError when there is one already."""
     if home.keys.exists() or home.database.exists():
-        raise SettingsError(f"{home.folder} already holds a trustee", hint="name another folder with --home")
+        held = party_of(home.folder) or "trustee"
+        raise SettingsError(f"{home.folder} already holds a {held}", hint="name another folder with --home")
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     signing, index = SigningKey.generate(), HalfKey.generate()
     authority = pki.CertificateAuthority.create("Waypost trustee", now=utc_now())
@@ -89,11 +91,12 @@ def index_key_name(epoch: int) -> str:
 
 
 def listen_address(home: Home) -> str:
-    """Where to listen: HOST:PORT."""
+    """Where to listen: HOST:PORT; SettingsError when the folder is not a trustee's home."""
+    require_trustee(home.folder)
     try:
         address = tomllib.loads(home.settings.read_text())["listen"]
     except FileNotFoundError:
-        raise SettingsError(f"{home.folder} holds no trustee", hint="run: waypost-trustee init --home DIR") from None
+        raise SettingsError(f"{home.folder} holds no trustee", hint=FOUND_HINT) from None
     except (tomllib.TOMLDecodeError, KeyError):
         raise SettingsError(f'{home.settings} has no line: listen = "HOST:PORT"') from None
     return str(address)
@@ -108,7 +111,9 @@ def read_hub(path: Path) -> HubIdentity:
         identity = HubIdentity(bytes.fromhex(content["signing_key"]), str(content["ca_pem"]).encode())
         pki.fingerprint(identity.ca_pem)
     except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist", hint="run: waypost-trustee accept HUB_JSON") from None
+        raise SettingsError(
+            f"{path} does not exist", hint="the hub's operator has hub.json; with that: waypost-trustee accept HUB_JSON"
+        ) from None
     except (ValueError, KeyError, TypeError, PkiError):
         raise SettingsError(f"{path} is not a whole public file of a hub", hint="ask the hub's operator anew") from None
     if len(identity.signing_key) != KEY_BYTES:

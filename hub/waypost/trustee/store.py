@@ -16,6 +16,7 @@ from typing import Final
 import sqlite_utils
 
 from waypost.crypto.envelope import parse_envelope
+from waypost.protocol.homes import party_of
 from waypost.protocol.limits import HOUR_MS
 from waypost.trustee import round_books
 from waypost.trustee.audit import Event
@@ -60,12 +61,28 @@ class AuditEntry:
     detail: str
 
 
+FOUND_HINT: Final = (
+    "name the trustee's folder with --home or WAYPOST_HOME; a new one is founded with: "
+    "waypost-trustee init --home DIR (docs/trustee.md)"
+)
+
+
+def require_trustee(folder: Path) -> None:
+    """SettingsError when the folder is another party's home: what the trustee's operator says must not change that."""
+    held = party_of(folder)
+    if held not in {"trustee", ""}:
+        raise SettingsError(
+            f"{folder} holds a {held}, not a trustee", hint="name the trustee's folder with --home or WAYPOST_HOME"
+        )
+
+
 class Store:
     """The database. Also a ReplayStore (`add`)."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         if not create and not path.exists():
-            raise SettingsError(f"{path} does not exist", hint="run: waypost-trustee init")
+            require_trustee(path.parent)
+            raise SettingsError(f"{path.parent} holds no trustee", hint=FOUND_HINT)
         if create:
             path.touch(mode=0o600)
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)

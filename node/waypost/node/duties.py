@@ -48,18 +48,16 @@ def duty_of(*, told_at_ms: int, letter: StoredLetter | None) -> Duty:
     return Duty.DONE if letter.done_at_ms else Duty.WRITTEN
 
 
-def words(duty: Duty, letter: StoredLetter | None, check: str) -> str:
-    """The duty for people; empty when there is none."""
+def words(duty: Duty, letter: StoredLetter | None, check: str) -> tuple[str, str]:
+    """The duty for people, and the command that is next; empty where there is none."""
     if duty is Duty.OPEN:
         command = f"waypost-node check letter {check} -o letter.pdf --by YOU"
         if letter is not None:
-            return f"More was disclosed since the letter to the applicant; write it anew: {command}"
-        return f"Before an adverse decision the applicant must be told: {command}"
+            return "More was disclosed since the letter to the applicant; write it anew:", command
+        return "Before an adverse decision the applicant must be told:", command
     if letter is None or duty is Duty.NONE:
-        return ""
+        return "", ""
     if duty is Duty.WRITTEN:
-        return (
-            f"The letter to the applicant is written; he may answer until {letter.answer_until}. "
-            f"When he has it: waypost-node check letter {check} --delivered --by YOU"
-        )
-    return f"The applicant has been told; he may answer until {letter.answer_until}."
+        said = f"The letter to the applicant is written; he may answer until {letter.answer_until}. When he has it:"
+        return said, f"waypost-node check letter {check} --delivered --by YOU"
+    return f"The applicant has been told; he may answer until {letter.answer_until}.", ""

@@ -38,6 +38,16 @@ _WORLD: Final = {
 }
 """What may be different the next time: the network, a restart, a spent rate or budget."""
 
+_CLOCK: Final = {
+    "certificate is not yet valid": (
+        "the hub's certificate is not yet valid by this machine's clock, which is slow, or the hub's is fast: set it"
+    ),
+    "certificate has expired": (
+        "the hub's certificate has expired by this machine's clock: set the clock, or tell the hub's operator"
+    ),
+}
+"""What TLS says when clocks disagree, and what it means for who reads it."""
+
 
 class HubClient:
     """A channel to the hub with the node's present certificate."""
@@ -143,6 +153,9 @@ def _readable(response: _Response | None) -> _Response:
 def told(error: aio.AioRpcError) -> Refused | LinkError:
     """What a failed call means: Refused when the hub said no for good, LinkError when it may be different next time."""
     reason, _, sentence = (error.details() or "").partition(": ")
+    for sign, words in _CLOCK.items():
+        if sign in sentence:
+            return LinkError(words, hint="the node tries again by itself")
     if error.code() in _WORLD or reason in {"no-roster", "trustee-unavailable"}:
         return LinkError(sentence or "the hub cannot be reached", hint="the node tries again by itself")
     return Refused(reason or "refused", sentence or "the hub refused the call")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.parties import commands
 
 from waypost.node import asking
 from waypost.node.cli.batch import RESUME_MS, Reasons, asked_before, inquiry_of, read_applicants
@@ -126,3 +127,15 @@ def test_a_column_that_nobody_reads_is_told(
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckError, match="date_of_birth twice"):
         read_applicants(file_of(tmp_path, "family_name,given_name,date_of_birth,date_of_birth", "Larkin,Dennis,,"))
+
+
+def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match="no such file or directory"):
+        read_applicants(tmp_path / "absent.csv")
+
+
+def test_a_batch_refuses_details_of_one_applicant_that_it_would_leave_unread(tmp_path: Path) -> None:
+    said = ("--batch", "class.csv", "--purpose", "hiring", "--by", "BG-7", "--family", "Larkin")
+    done = commands.run("waypost-node", "check", *said, home=tmp_path)
+    assert done.returncode == 2
+    assert "--batch takes all applicants from its file" in " ".join(done.stderr.replace("│", " ").split())

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from grpc import aio
+from grpc import StatusCode, aio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from waypost.node import link as link_module
 from waypost.node.errors import LinkError, Refused, StoreUnavailable
+from waypost.node.hub_client import told
 from waypost.node.link import BACKOFF_FIRST_S, BACKOFF_MAX_S, Link, LinkEvents, LinkState, back_off
 from waypost.v1 import envelope_pb2, hub_service_pb2, link_pb2
 from waypost.v1.hub_service_pb2_grpc import HubServiceServicer, HubServiceStub, add_HubServiceServicer_to_server
@@ -330,3 +331,15 @@ def test_rule_1_back_off_grows_never_gives_up_and_never_stampedes(failures: int,
     assert BACKOFF_FIRST_S / 2 <= wait <= BACKOFF_MAX_S
     assert back_off(failures, 0.0) <= wait <= back_off(failures, 1.0) == 2 * back_off(failures, 0.0)
     assert back_off(failures + 1, jitter) >= wait
+
+
+@pytest.mark.parametrize(("sign", "says"), [("is not yet valid", "not yet valid"), ("has expired", "has expired")])
+def test_a_wrong_clock_is_told_in_words(sign: str, says: str) -> None:
+    details = f"UNKNOWN: ipv4:127.0.0.1:7400: Tls handshake failed: CERTIFICATE_VERIFY_FAILED: certificate {sign}: OK"
+    failed = aio.AioRpcError(StatusCode.UNAVAILABLE, aio.Metadata(), aio.Metadata(), details)
+    why = told(failed)
+    assert isinstance(why, LinkError)
+    assert says in str(why)
+    assert "clock" in str(why)
+    assert "TSI" not in str(why)
+    assert "ipv4" not in str(why)

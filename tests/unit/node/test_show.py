@@ -203,3 +203,24 @@ def _listed(results: list[Result], width: int) -> str:
     written = io.StringIO()
     Console(file=written, width=width).print(table_of(results))
     return written.getvalue()
+
+
+def test_at_80_columns_a_record_stays_set_in_and_no_command_is_broken() -> None:
+    record = record_pb2.ConductRecord(record_key="R-1", version=1, summary="Struck a handcuffed person. " * 8)
+    found = check_pb2.Candidate(verdict=check_pb2.VERDICT_DISCLOSED, officer_key="NV-1", names=[NAME], conduct=[record])
+    offered = _answer(OTHER, check_pb2.Candidate(verdict=check_pb2.VERDICT_REFERRAL))
+    written = io.StringIO()
+    show(result_of(_receipt(2, 2), [_answer(OWNER, found), offered]), {}, Console(file=written, width=80))
+    lines = written.getvalue().splitlines()
+    assert [line for line in lines if "handcuffed" in line and not line.startswith("    ")] == []
+    check = CHECK.id.hex()[:8]
+    assert f"    waypost-node referrals request {check} {OTHER} --contact YOU" in lines
+    assert f"    waypost-node check letter {check} -o letter.pdf --by YOU" in lines
+
+
+def test_a_check_that_waits_for_the_link_says_why_there_is_none() -> None:
+    written, waiting = io.StringIO(), replace(CHECK, state=asking.QUEUED)
+    why = "the hub said goodbye: suspended"
+    show(result_of(waiting, []), {}, Console(file=written, width=300), link_trouble=why)
+    assert f"It has no link to the hub: {why}." in written.getvalue()
+    assert "Hub and trustee" not in written.getvalue()

@@ -136,3 +136,26 @@ def test_withdrawing_tells_what_was_open_and_refuses_what_was_not(tmp_path: Path
     audit = commands.do("waypost-trustee", "audit", "--json", home=home).splitlines()
     withdrawn = [each["subject"] for each in map(json.loads, audit) if each["event"] == "admission-withdrawn"]
     assert withdrawn == [ORI]
+
+
+def kept(folder: Path) -> dict[Path, bytes]:
+    """Keys, settings and public files; databases change when they are closed."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".db" not in path.name}
+
+
+def test_a_home_of_another_party_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    at = found(tmp_path)
+    before = kept(tmp_path)
+    for command, home, said in (
+        (("waypost-trustee", "status"), at.hub, "holds a hub, not a trustee"),
+        (("waypost-trustee", "accept", str(at.hub / "hub.json")), at.hub, "holds a hub, not a trustee"),
+        (("waypost-trustee", "serve"), at.hub, "holds a hub, not a trustee"),
+        (("waypost-hub", "status"), at.trustee, "holds a trustee, not a hub"),
+        (("waypost-hub", "serve"), at.trustee, "holds a trustee, not a hub"),
+        (("waypost-node", "init"), at.hub, "already holds a hub"),
+        (("waypost-trustee", "init"), at.hub, "already holds a hub"),
+    ):
+        done = commands.run(*command, home=home)
+        assert done.returncode == 1
+        assert said in done.stderr
+    assert kept(tmp_path) == before

@@ -60,8 +60,11 @@ def withdraw(oris: _OrisArgument = None, home: HomeOption = _DEFAULT_HOME) -> No
 
 def admitted(home: HomeOption = _DEFAULT_HOME) -> None:
     """List the admissions that were not used yet."""
-    for ori in sorted(Store(settings.Home(home).database).admitted()):
+    open_now = sorted(Store(settings.Home(home).database).admitted())
+    for ori in open_now:
         typer.echo(ori)
+    if not open_now:
+        typer.echo("no admission is open", err=True)
 
 
 def _collect(oris: list[str] | None, file: Path | None) -> list[str]:
@@ -69,7 +72,10 @@ def _collect(oris: list[str] | None, file: Path | None) -> list[str]:
     if file is not None:
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError):
+        except OSError as error:
+            why = (error.strerror or "it cannot be read").lower()
+            raise SettingsError(f"{file}: {why}", hint="give a file with one ORI a line") from None
+        except UnicodeDecodeError:
             raise SettingsError(f"{file} cannot be read as text", hint="give a file with one ORI a line") from None
         wanted += [line.partition(",")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
         wanted = [ori for ori in wanted if ori.lower() != "ori"]

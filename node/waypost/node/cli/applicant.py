@@ -159,4 +159,9 @@ def _detail() -> Iterator[None]:
     try:
         yield
     except RecordError as error:
-        raise CheckError(f"{error.column.replace('_', ' ')} {error}", hint="correct it and ask again") from error
+        raise CheckError(f"{error.column.replace('_', ' ')} {error}", hint=_correction(error.column)) from error
+
+
+def _correction(column: str) -> str:
+    """How to ask again."""
+    return "18 May 1981 is written 1981-05-18" if column == "date_of_birth" else "correct it and ask again"

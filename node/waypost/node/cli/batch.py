@@ -129,7 +129,10 @@ def read_applicants(path: Path) -> tuple[str, dict[int, Applicant]]:
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        why = (error.strerror or "it cannot be read").lower()
+        raise CheckError(f"{path}: {why}", hint="name the CSV file of applicants with --batch") from None
+    except UnicodeDecodeError:
         raise CheckError(f"{path} cannot be read as UTF-8 text", hint="save the file as CSV UTF-8") from None
     try:
         header, *lines = [*csv.reader(text.splitlines())] or [[]]

@@ -80,6 +80,8 @@ def check(
     missing = [name for name, value in (("--home", home), ("--purpose", purpose), ("--by", by)) if not value]
     if missing or home is None:
         raise typer.BadParameter(f"a check needs {' and '.join(missing)}")
+    if batch is not None and any((family, given, middle, suffix, dob, cert, officer_id, ssn_prompt, other_name)):
+        raise typer.BadParameter("--batch takes all applicants from its file: leave out the options that describe one")
     wait_s = _seconds(wait)
     why = Why(purpose, authorization, by) if batch is None else None
     keys = settings.open_keys(home, passphrase_file)
@@ -203,7 +205,14 @@ def _one(store: Store, inquiry: Inquiry, wait_s: float, *, as_json: bool) -> Non
     else:
         show_result(store, result)
     if result.check.state == asking.FAILED:
-        raise CheckError("the hub refused the check", hint=result.check.reason)
+        raise CheckError("the hub refused the check", hint=_after_refusal(result.check.reason))
+
+
+def _after_refusal(reason: str) -> str:
+    """What to do about a refusal."""
+    if reason.partition(":")[0] in {"future-dated", "expired"}:
+        return f"{reason}: set this machine's clock, and ask again"
+    return reason
 
 
 def _wait(store: Store, check_id: bytes, wait_s: float, *, quiet: bool) -> Result:
@@ -240,7 +249,17 @@ def show_result(store: Store, result: Result) -> None:
     from waypost.node.cli.show import show
 
     roster = _roster(store)
-    show(result, member_names(store), Console(), suspended=roster.inactive if roster is not None else ())
+    inactive = roster.inactive if roster is not None else ()
+    show(result, member_names(store), Console(), suspended=inactive, link_trouble=_link_trouble(store))
+
+
+def _link_trouble(store: Store) -> str:
+    """Why the node has no link to the hub, as its daemon noted it; empty while it is attached."""
+    from waypost.node import running
+    from waypost.node.link import LinkState
+
+    attached = store.state.get(running.LINK_STATE) == LinkState.ATTACHED
+    return "" if attached else store.state.get(running.LINK_REASON)
 
 
 def member_names(store: Store) -> dict[str, str]:

@@ -31,9 +31,11 @@ def init(home: HomeOption, passphrase_file: PassphraseOption = None) -> None:
     from waypost.crypto.sealing import SealingKey
     from waypost.node import settings
     from waypost.node.errors import SettingsError
+    from waypost.protocol.homes import party_of
 
     if settings.keys_path(home).exists() or settings.store_path(home).exists():
-        raise SettingsError(f"{home} already holds a node", hint="name another folder with --home")
+        held = party_of(home) or "node"
+        raise SettingsError(f"{home} already holds a {held}", hint="name another folder with --home")
     passphrase = find_passphrase(passphrase_file, ask_new_passphrase)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     secrets = {

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 
@@ -37,10 +38,18 @@ _MARKS = {
 }
 
 
-def show(result: Result, names: dict[str, str], console: Console, *, suspended: Collection[str] = ()) -> None:
+def show(
+    result: Result,
+    names: dict[str, str],
+    console: Console,
+    *,
+    suspended: Collection[str] = (),
+    link_trouble: str = "",
+) -> None:
     """Print a whole result: candidates by confidence, the timeline, the records, and what stood behind it.
 
-    `names` are those of members by ORI, `suspended` the ORIs of members that the roster in force suspends.
+    `names` are those of members by ORI, `suspended` the ORIs of members that the roster in force suspends,
+    `link_trouble` why the node has no link to the hub at this moment.
     """
     if verdict_of(result) is CheckVerdict.REFUSED:
         console.print(f"[red]The check was refused.[/red] {plain(result.check.reason)}")
@@ -49,10 +58,12 @@ def show(result: Result, names: dict[str, str], console: Console, *, suspended: 
         _candidate(result, found, names, console)
     _timeline(result, names, console)
     _others(result, names, console)
-    _coverage(result, names, suspended, console)
-    duty = duties.words(result.duty, result.letter, result.check.id.hex()[:8])
+    _coverage(result, names, suspended, link_trouble, console)
+    duty, command = duties.words(result.duty, result.letter, result.check.id.hex()[:8])
     if duty:
         console.print(f"[bold]{duty}[/bold]")
+    if command:
+        _command(command, console)
 
 
 def _candidate(result: Result, found: FoundCandidate, names: dict[str, str], console: Console) -> None:
@@ -119,25 +130,26 @@ def _record(record: record_pb2.ConductRecord, console: Console) -> None:
     facts = record.fair_process
     outcome = f" ({plain(record.force_outcome).replace('_', ' ')})" if record.force_outcome else ""
     console.print(f"\n  [bold]{kind_words(record)}[/bold]{outcome}, {plain(record.record_key)} v{record.version}")
-    console.print(f"    {_lines(record.summary)}")
+    _set_in(_lines(record.summary), console)
     happened = f"occurred {plain(record.occurred_on)}" if record.occurred_on else "date of occurrence not recorded"
     amount = f", amount {amount_words(record.amount_cents)}" if record.amount_cents else ""
     force = f", force: {plain(record.force_type).replace('_', ' ')}" if record.force_type else ""
-    console.print(f"    {happened}{force}{amount}; kept by {plain(record.authority) or 'the agency'}")
+    _set_in(f"{happened}{force}{amount}; kept by {plain(record.authority) or 'the agency'}", console)
     hearing = wire.word(record_pb2.Hearing, facts.hearing)
     appeal = wire.word(record_pb2.Appeal, facts.appeal)
-    console.print(
-        f"    [dim]fair process: notice {plain(facts.notice_on)}, hearing {hearing}, "
+    _set_in(
+        f"[dim]fair process: notice {plain(facts.notice_on)}, hearing {hearing}, "
         f"decided {plain(facts.decided_on)} by {plain(facts.decided_by)}, "
-        f"appeal {appeal}, final {plain(facts.final_on)}, officer told {plain(facts.told_on)}[/dim]"
+        f"appeal {appeal}, final {plain(facts.final_on)}, officer told {plain(facts.told_on)}[/dim]",
+        console,
     )
     if record.HasField("terms"):
-        console.print(f"    [dim]terms of the owner's law: {plain(words(record.terms))}[/dim]")
+        _set_in(f"[dim]terms of the owner's law: {plain(words(record.terms))}[/dim]", console)
     if record.HasField("dispute"):
-        console.print(f"    [yellow]{plain(dispute_words(record))}[/yellow]")
+        _set_in(f"[yellow]{plain(dispute_words(record))}[/yellow]", console)
     if record.HasField("statement"):
         said = record.statement
-        console.print(f"    officer's statement of {plain(said.given_on)}: {_lines(said.text)}")
+        _set_in(f"officer's statement of {plain(said.given_on)}: {_lines(said.text)}", console)
 
 
 def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
@@ -159,7 +171,10 @@ def _timeline(result: Result, names: dict[str, str], console: Console) -> None:
 def _others(result: Result, names: dict[str, str], console: Console) -> None:
     for ori in result.referrals:
         console.print(f"{_named(ori, names)}: may know the person, but the agreement does not suffice to disclose.")
-        console.print(f"  {_referral_words(result, ori)}")
+        said, command = _referral_words(result, ori)
+        _set_in(said, console, by=2)
+        if command:
+            _command(command, console)
     for ori, policy in result.declined:
         console.print(f"{_named(ori, names)}: kept something back under policy {plain(policy)}.")
     for ori, reason in result.refused:
@@ -168,26 +183,30 @@ def _others(result: Result, names: dict[str, str], console: Console) -> None:
         console.print(f"[yellow]{_named(ori, names)}: has not answered yet.[/yellow] Its answer is kept when it comes.")
 
 
-def _referral_words(result: Result, ori: str) -> str:
-    """What became of the referral, or how to ask for it."""
+def _referral_words(result: Result, ori: str) -> tuple[str, str]:
+    """What became of the referral, or how to ask for it: in words, and the command."""
     asked = result.referrals_asked.get(ori)
     if asked is None:
         command = f"waypost-node referrals request {result.check.id.hex()[:8]} {plain(ori)} --contact YOU"
-        return f"Its staff can decide by hand: {command}"
+        return "Its staff can decide by hand:", command
     if asked.state == REFUSED:
-        return f"Asked for a referral, its staff refused: {plain(asked.reason) or 'without a reason'}"
-    return f"A referral was asked for on {moment(asked.at_ms)[:10]}; its staff has not decided yet.{_trouble(asked)}"
+        return f"Asked for a referral, its staff refused: {plain(asked.reason) or 'without a reason'}", ""
+    asked_on = moment(asked.at_ms)[:10]
+    return f"A referral was asked for on {asked_on}; its staff has not decided yet.{_trouble(asked)}", ""
 
 
 def _trouble(asked: ReferralAsked) -> str:
     return f" {plain(asked.trouble)}" if asked.trouble else ""
 
 
-def _coverage(result: Result, names: dict[str, str], suspended: Collection[str], console: Console) -> None:
+def _coverage(
+    result: Result, names: dict[str, str], suspended: Collection[str], link_trouble: str, console: Console
+) -> None:
     coverage, check = result.coverage, result.check.id.hex()
     if coverage is None:
-        console.print(_waiting_words(result))
-        console.print(f"[dim]check {check}; what has come of it later:[/dim] waypost-node checks show {check[:8]}")
+        console.print(_waiting_words(result, link_trouble))
+        console.print(f"[dim]check {check}; what has come of it later:[/dim]")
+        _command(f"waypost-node checks show {check[:8]}", console)
         return
     match verdict_of(result):
         case CheckVerdict.CLEAR:
@@ -199,9 +218,11 @@ def _coverage(result: Result, names: dict[str, str], suspended: Collection[str],
     console.print(f"[dim]check {check}; its signed receipt is kept[/dim]")
 
 
-def _waiting_words(result: Result) -> str:
+def _waiting_words(result: Result, link_trouble: str) -> str:
     """Where a check is that the hub has not taken yet: what this node knows, and no more."""
-    if result.check.state == asking.QUEUED:
+    if link_trouble:
+        why = f"It has no link to the hub: {plain(link_trouble)}."
+    elif result.check.state == asking.QUEUED:
         why = "Hub and trustee make its tokens together, and both must be reachable for that."
     else:
         why = "It is signed and goes to the hub as soon as that can be reached."
@@ -219,6 +240,16 @@ def _coverage_words(coverage: check_pb2.Coverage, names: dict[str, str], suspend
             more = f" and {len(oris) - _LISTED} more" if len(oris) > _LISTED else ""
             words += f" {what}, so records may be missing: {listed}{more}."
     return words
+
+
+def _set_in(text: str, console: Console, by: int = 4) -> None:
+    """Words set in, their further lines as well."""
+    console.print(Padding(text, (0, 0, 0, by), expand=False))
+
+
+def _command(command: str, console: Console) -> None:
+    """A command on a line of its own, never broken, so that it can be copied."""
+    console.print(f"    {command}", soft_wrap=True)
 
 
 def plain(text: str) -> str:
