@@ -33,6 +33,8 @@ class Encoding:
 
 def _refuse_documents(part: Part, head: bytes) -> None:
     """Rule 2."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        refuse(part.name, "is UTF-32 text", "save it as CSV UTF-8")
     begins = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     for starts, what, hint in _DOCUMENTS:
         if begins.startswith(starts):

@@ -29,6 +29,8 @@ _EMPTY_ZIP: Final = b"PK\x05\x06"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _BLOCK: Final = 1024 * 1024
 _MEMORY_BYTES: Final = 8 * 1024 * 1024
+_SHOWN_CHARS: Final = 200
+"""Of a name in an archive."""
 _ENCRYPTED: Final = 0x1
 _LEFT_BEHIND: Final = re.compile(r"^__MACOSX/|(?:^|/)(?:\.[^/]*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 
@@ -112,7 +114,7 @@ def _members(source: Source, names: list[str], wanted: tuple[str, ...], digest: 
 
 
 def _member(source: Source, member: str, digest: bytes) -> Part:
-    name = f"{source.name} [{printable(member)}]"
+    name = f"{source.name} [{printable(member[:_SHOWN_CHARS])}]"
 
     def stream() -> IO[bytes]:
         with ExitStack() as opened, readable(name):

@@ -13,6 +13,7 @@ import posixpath
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from waypost.node.intake.reading.bounds import open_archive, readable
 from waypost.node.intake.reading.ooxml import HINT, parse, run
@@ -24,6 +25,9 @@ from waypost.node.intake.reading.text import Cells
 from waypost.node.intake.reading.worksheet import SheetReader
 from waypost.node.limits import FORMAT_CODE_CHARS_MAX, NUMBER_FORMATS_MAX, SHARED_TEXT_BYTES_MAX, SHEETS_MAX
 from waypost.protocol.printing import printable
+
+_NAME_CHARS_MAX: Final = 200
+"""Of a sheet's name; Excel allows 31."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def open_workbook(part: Part) -> Workbook:
         names = set(archive.namelist())
         main = "xl/workbook.xml"
         if main not in names:
-            refuse(part.name, _no_workbook(names), "save it as .xlsx (Excel Workbook) or CSV UTF-8")
+            refuse(part.name, _no_workbook(names), "unpack it, or save it as .xlsx (Excel Workbook) or CSV UTF-8")
         targets = _targets(book, archive, "xl/_rels/workbook.xml.rels")
         _read_workbook(book, archive, main, targets)
         if "xl/styles.xml" in names:
@@ -65,6 +69,8 @@ def open_workbook(part: Part) -> Workbook:
 
 
 def _no_workbook(names: set[str]) -> str:
+    if "[Content_Types].xml" not in names:
+        return "is an archive within an archive"
     return "is a binary workbook (.xlsb)" if "xl/workbook.bin" in names else "is a document, but no spreadsheet"
 
 
@@ -86,7 +92,7 @@ def _read_workbook(book: Workbook, archive: zipfile.ZipFile, path: str, targets:
             target = next((targets[value] for key, value in attributes.items() if key.endswith(":id")), "")
             if target:
                 hidden = attributes.get("state", "visible") != "visible"
-                book.sheets.append(Sheet(printable(attributes.get("name", "")), target, hidden))
+                book.sheets.append(Sheet(printable(attributes.get("name", "")[:_NAME_CHARS_MAX]), target, hidden))
             if len(book.sheets) > SHEETS_MAX:
                 refuse(book.part.name, f"has more than {SHEETS_MAX} sheets", "split it")
 
