@@ -132,6 +132,9 @@ def test_an_inspection_finds_out_which_formats_a_column_mixes() -> None:
         ("Jones(Spriggs), Ann", Order.COMMA, Taken("Jones", "Ann", former=("Spriggs",))),
         ("(Spilman) Kercher, Ann", Order.COMMA, Taken("Kercher", "Ann", former=("Spilman",))),
         ("BATES V, ANN MARY", Order.COMMA, Taken("BATES V", "ANN", "MARY")),
+        ("Officers Ann Hale", Order.GIVEN_FIRST, Taken("Hale", "Ann")),
+        ("P.O. Ann B. Hale", Order.GIVEN_FIRST, Taken("Hale", "Ann", "B")),
+        ("Ofc. Ann Hale", Order.GIVEN_FIRST, Taken("Hale", "Ann")),
     ],
 )
 def test_a_full_name_is_taken_apart(text: str, order: Order, taken: Taken) -> None:
@@ -148,6 +151,8 @@ def test_a_full_name_is_taken_apart(text: str, order: Order, taken: Taken) -> No
         ("ST JOHN MARY ANN", Order.FAMILY_MIDDLE_GIVEN),
         ("ST JOHN MARY ANN", Order.FAMILY_FIRST),
         ("Cher", Order.GIVEN_FIRST),
+        ("Trooper Hale", Order.GIVEN_FIRST),
+        ("TPD / Ofc. Ann Hale", Order.GIVEN_FIRST),
         ("Smith,", Order.COMMA),
         ("", Order.COMMA),
         (",", Order.COMMA),

@@ -149,6 +149,17 @@ def test_one_penalty_is_one_record_however_many_allegations_it_was_entered_for(s
     assert Counter(each.record.kind for each in store.conduct.all()) == {"suspension": 1, "termination": 1}
 
 
+def test_a_settlement_is_told_as_one_in_every_defendants_record(store: Store, tmp_path: Path) -> None:
+    _load(store, tmp_path, "city-settlements")
+    told = {each.record.summary for each in store.conduct.all()}
+    assert told == {"EXCESSIVE FORCE. Case Settled", "Excessive Force, False Arrest. Case Settled"}
+    unsaid = tmp_path / "unsaid.csv"
+    unsaid.write_text(_sample("city-settlements").read_text("utf-8-sig").replace("Case Settled", ""))
+    readers = profiled(Source.of_path(unsaid), shipped_profiles()["city-settlements"], AGENCIES)
+    import_tables(store, readers, rejects_folder=tmp_path / "rejects", at_ms=2_000, today=TODAY)
+    assert {each.record.summary for each in store.conduct.all()} == {"EXCESSIVE FORCE", "Excessive Force, False Arrest"}
+
+
 def test_a_suffix_in_a_list_of_defendants_belongs_to_the_name_before_it(store: Store, tmp_path: Path) -> None:
     _load(store, tmp_path, "city-settlements")
     (found,) = store.officers.search("Pretend", 5)

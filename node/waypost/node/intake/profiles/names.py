@@ -6,8 +6,11 @@
 3. Before a comma stands the family name. Without one, the profile says which comes first; the words are told apart by
    nameparser, which knows particles (de la, van der) and compound surnames.
 4. A name that can be read in two ways is no name: it is not guessed. Where the given name is the last word, a lone
-   initial there is none (SMITH JOHN Q is not written so).
+   initial there is none (SMITH JOHN Q is not written so). Nor is it guessed which side of a slash is the person (TPD /
+   Ofc. John Smith).
 5. Plain names (one surname, a comma, one given name, an initial) need no library, and are most of a file.
+6. Where the given name comes first, titles before it are left out, those of several people and of police, too
+   (Officers, Trooper), which nameparser takes for given names.
 """
 
 from __future__ import annotations
@@ -27,6 +30,11 @@ _SUFFIX: Final = re.compile(r"(?:JR|SR|II|III|IV)\.?|2ND|3RD|4TH", re.IGNORECASE
 _MAYBE_SUFFIX: Final = re.compile(r"V\.?", re.IGNORECASE)
 _WORDS_OF_A_SUFFIXED_NAME: Final = 3
 _PLAIN: Final = re.compile(r"([^\W\d_][\w'\u2019-]*), ?([^\W\d_][\w'\u2019-]*)(?: ([^\W\d_])\.?)?")
+_SEVERAL: Final = re.compile(r"[/&+]")
+_TITLE: Final = re.compile(
+    r"(?:officers|detectives|sergeants|troopers?|agents?|deputies|investigators?|patrol(?:man|woman)|p\.o\.|tpr\.?) ",
+    re.IGNORECASE,
+)
 _DASHES: Final = str.maketrans({"\u2013": "-", "\u2014": "-", "`": "'", "\u00b4": "'"})
 
 
@@ -129,10 +137,13 @@ def _by_order(name: str, order: Order) -> tuple[str, str, str] | str:
     """Rules 3 and 4, without one."""
     if order is Order.COMMA:
         return "is not written FAMILY, GIVEN"
+    if order is Order.GIVEN_FIRST and (title := _TITLE.match(name)):  # rule 6
+        name = name[title.end() :]
     parsed = _PARSERS[order].parse(name)
     given = f"{parsed.title} {parsed.given}".strip() if order is Order.FAMILY_FIRST else parsed.given
     astray = parsed.title and order is not Order.GIVEN_FIRST and name.startswith(parsed.title)  # ST JOHN MARY
     lone = order is Order.FAMILY_MIDDLE_GIVEN and (parsed.title or len(given.rstrip(".")) == 1)
-    if parsed.ambiguities or not parsed.family or not parsed.given or astray or lone:
+    several = _SEVERAL.search(name)
+    if parsed.ambiguities or not parsed.family or not parsed.given or astray or lone or several:
         return "is a name that can be read in more than one way: write FAMILY, GIVEN"
     return parsed.family, given, parsed.middle.rstrip(".")
