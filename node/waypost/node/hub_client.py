@@ -38,15 +38,16 @@ _WORLD: Final = {
 }
 """What may be different the next time: the network, a restart, a spent rate or budget."""
 
-_CLOCK: Final = {
+_IN_WORDS: Final = {
     "certificate is not yet valid": (
         "the hub's certificate is not yet valid by this machine's clock, which is slow, or the hub's is fast: set it"
     ),
     "certificate has expired": (
         "the hub's certificate has expired by this machine's clock: set the clock, or tell the hub's operator"
     ),
+    "Connection refused": "nothing listens at the hub's address: the hub is stopped, or a firewall refuses",
 }
-"""What TLS says when clocks disagree, and what it means for who reads it."""
+"""What TLS and sockets say, and what it means for who reads it."""
 
 
 class HubClient:
@@ -153,7 +154,7 @@ def _readable(response: _Response | None) -> _Response:
 def told(error: aio.AioRpcError) -> Refused | LinkError:
     """What a failed call means: Refused when the hub said no for good, LinkError when it may be different next time."""
     reason, _, sentence = (error.details() or "").partition(": ")
-    for sign, words in _CLOCK.items():
+    for sign, words in _IN_WORDS.items():
         if sign in sentence:
             return LinkError(words, hint="the node tries again by itself")
     if error.code() in _WORLD or reason in {"no-roster", "trustee-unavailable"}:

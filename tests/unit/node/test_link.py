@@ -333,6 +333,12 @@ def test_rule_1_back_off_grows_never_gives_up_and_never_stampedes(failures: int,
     assert back_off(failures + 1, jitter) >= wait
 
 
+def test_a_hub_that_is_stopped_is_told_in_words() -> None:
+    details = "UNKNOWN: ipv4:127.0.0.1:7400: Failed to connect to remote host: Connection refused"
+    failed = aio.AioRpcError(StatusCode.UNAVAILABLE, aio.Metadata(), aio.Metadata(), details)
+    assert str(told(failed)).startswith("nothing listens at the hub's address")
+
+
 @pytest.mark.parametrize(("sign", "says"), [("is not yet valid", "not yet valid"), ("has expired", "has expired")])
 def test_a_wrong_clock_is_told_in_words(sign: str, says: str) -> None:
     details = f"UNKNOWN: ipv4:127.0.0.1:7400: Tls handshake failed: CERTIFICATE_VERIFY_FAILED: certificate {sign}: OK"
