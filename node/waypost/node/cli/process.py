@@ -91,7 +91,7 @@ def status(home: HomeOption, passphrase_file: PassphraseOption = None, as_json: 
     if not facts["ori"]:
         typer.echo(f"not joined yet: waypost-node join CODE --home {home} (the hub's operator gives the code)")
     for name, value in facts.items():
-        typer.echo(f"{name.replace('_', ' '):<18} {value}")
+        typer.echo(f"{name.replace('_', ' '):<19} {value}")
 
 
 def _facts(home: Path, passphrase_file: Path | None) -> dict[str, Any]:
