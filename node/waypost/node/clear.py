@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class CheckVerdict(StrEnum):
     """What a check has come to, in one word: the first of these that holds. Later answers may change it."""
 
+    NOT_ASKED = "not-asked"
+    """A row of a file that was rejected: there is no check, and nobody was asked."""
     REFUSED = "refused"
     """The hub refused the check: nobody was asked."""
     FOUND = "found"
@@ -72,8 +74,8 @@ def found_word(result: Result) -> str:
             return "referral"
         case CheckVerdict.CLEAR:
             return "none"
-        case CheckVerdict.REFUSED:
-            return "refused"
+        case CheckVerdict.REFUSED | CheckVerdict.NOT_ASKED as word:
+            return word.value
         case CheckVerdict.NOT_A_CLEAR:
             return "none so far"
 

@@ -154,11 +154,27 @@ def test_a_watch_longer_than_the_federation_allows_is_refused(federation: Federa
     assert "error: a watch lasts 1 to 400 days" in done.stderr
 
 
-def test_a_department_is_watched_from_a_file_once(federation: Federation, tmp_path: Path) -> None:
+def test_a_department_is_watched_from_a_file_once_and_a_bad_row_keeps_nobody_else_from_it(
+    federation: Federation, tmp_path: Path
+) -> None:
     people = tmp_path / "department.csv"
-    people.write_text(
-        "family_name,given_name,date_of_birth\nAldermoor,Jessamy,1990-02-03\nBracknell,Tobias,1985-07-08\n"
+    header, one, bad, two = (
+        "family_name,given_name,date_of_birth\n",
+        "Aldermoor,Jessamy,1990-02-03\n",
+        "Bracknell,Tobias,1985-02-30\n",
+        "Cottenham,Philippa,1979-01-02\n",
     )
+    people.write_text(header + one + bad + two)
     arguments = ("watch", "add", "--batch", str(people), *WHY)
-    assert "Watching 2 more" in federation.node(WATCHER, *arguments).stdout
-    assert "Watching 0 more; 2 were watched already" in federation.node(WATCHER, *arguments).stdout
+    done = federation.node(WATCHER, *arguments, accept=(1,))
+    assert "rows 3: watched 2, watched already 0, rejected 1" in done.stdout
+    assert "rejected: row 2 (line 3): date_of_birth is a date that does not exist" in done.stderr
+    assert "error: 1 row was rejected; all others are done" in done.stderr
+    done = federation.node(WATCHER, *arguments, accept=(1,))
+    assert "rows 3: watched 0, watched already 2, rejected 1" in done.stdout
+    people.write_text(header + one + bad.replace("-30", "-03") + two)
+    assert "rows 3: watched 1, watched already 2, rejected 0" in federation.node(WATCHER, *arguments).stdout
+    assert "rows 3: watched 0, watched already 3, rejected 0" in federation.node(WATCHER, *arguments).stdout
+    lines = federation.node(WATCHER, "watch", "list", "--json").stdout.splitlines()
+    watched = [entry["person"] for entry in map(json.loads, lines)]
+    assert all(watched.count(person) == 1 for person in ("Aldermoor, Jessamy", "Bracknell, Tobias"))

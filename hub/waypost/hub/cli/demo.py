@@ -105,8 +105,12 @@ def _run(
     story.found(federation, console, synthetic=shipped)
     if check is not None and asker is not None:
         arguments = ["check", "--batch", str(check), "--purpose", "hiring", "--authorization", "demonstration"]
-        done = federation.node(asker, *arguments, "--by", "demonstration", *(["--json"] if as_json else []))
+        as_lines = ["--json"] if as_json else []
+        done = federation.node(asker, *arguments, "--by", "demonstration", *as_lines, accept=(0, 1))
         sys.stdout.write(done.stdout)
+        if done.returncode:  # rows that were rejected, or the whole file: in the command's own words
+            sys.stderr.write(done.stderr)
+            raise typer.Exit(done.returncode)
 
 
 def _stay(federation: Federation, console: Console) -> None:

@@ -1,22 +1,16 @@
 """`waypost-node check --batch`: a whole academy class or department, resumable.
 
-Every row becomes a check of its own, named by the file's digest and the row. Running the same file again under the same
-authorization goes on where it stopped: a row that was asked within RESUME_MS is not asked again. After that, or under
-another authorization, it is a new screening.
-
-Each applicant signs for himself: what a row says in the column `authorization` stands in the place of what the command
-says for all. A column that nobody reads is told, for a check without what it holds may find less.
+Every good row becomes a check of its own, named by the file's digest and the row; a bad one is told, and keeps no other
+from being asked (people_file.py). Running the same file again, or one with its bad rows corrected, goes on where it
+stopped: a person who was asked about in a batch within RESUME_MS under the same authorization is not asked about again.
+After that, or under another authorization, it is a new screening.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,170 +21,79 @@ from rich.table import Table
 
 from waypost.node import asking
 from waypost.node.applicants import Inquiry, inquiry_from_json
-from waypost.node.clear import found_word
+from waypost.node.clear import CheckVerdict, found_word
 from waypost.node.cli.check import load, tell_authorizations
-from waypost.node.errors import CheckError
-from waypost.node.intake.cells import Cells
-from waypost.node.intake.people import read_person
-from waypost.node.persons import Person
+from waypost.node.cli.people_file import (
+    ROWS_MAX,
+    Reasons,
+    RejectedRow,
+    end_if_rejected,
+    read_people,
+    tell_rejected,
+)
 from waypost.node.results import Result, facts
-from waypost.node.sufficiency import require_enough
 
 if TYPE_CHECKING:
-    from waypost.node.cli.check import Why
     from waypost.node.store import Store
-
-ROWS_MAX: Final = 50_000
-"""Applicants of one file: the largest department, screened at once."""
 
 STALL_S: Final = 120.0
 """Without any change for this long, what is missing counts as pending."""
 
 RESUME_MS: Final = 2 * 86_400_000
-"""Milliseconds within which the same file again goes on with its checks, rather than asking anew."""
+"""Milliseconds within which a file given again goes on with its checks, rather than asking anew."""
 
-_OWN: Final = "authorization"
-_REQUIRED: Final = ("family_name", "given_name")
-_OPTIONAL: Final = (
-    *("middle_name", "suffix", "other_names", "date_of_birth", "ssn"),
-    *("cert_state", "cert_number", "officer_id", _OWN),
-)
-_NOT_READ: Final = ("officer_key",)
-"""An agency's own files of officers have it; nobody is found by it."""
 _POLL_S: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Applicant:
-    """One row: who it is, and what it says about his authorization, if anything."""
-
-    person: Person
-    authorization: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reasons:
-    """What the command says for all rows; a row's own authorization goes first."""
-
-    purpose: str
-    authorization: str
-    by: str
-
-    def by_row(self, applicants: Mapping[int, Applicant]) -> dict[int, Why]:
-        """Why each row is asked; CheckError names the first that cannot be. Nothing is read twice."""
-        from waypost.node.cli.check import Why
-
-        made: dict[str, Why] = {}
-        reasons = {}
-        for row, applicant in applicants.items():
-            own = applicant.authorization
-            try:
-                if own not in made:
-                    made[own] = Why(self.purpose, own or self.authorization, self.by, shared=not own)
-            except CheckError as error:
-                where = f"row {row}: {error}" if own or not self.authorization else str(error)
-                raise CheckError(where, hint=error.hint) from None
-            reasons[row] = made[own]
-        return reasons
-
-
 def run_batch(store: Store, path: Path, said: Reasons, *, as_json: bool) -> None:
-    """Ask every row of a file, wait for the answers, and print one line per applicant."""
-    digest, rows = read_applicants(path)
-    reasons = said.by_row(rows)
-    inquiries = {row: inquiry_of(reasons[row], applicant, digest, row) for row, applicant in rows.items()}
+    """Ask every good row of a file, wait for the answers, print one line per row; CheckError when any was rejected."""
+    asked = said.inquiries(read_people(path))
     if not as_json:
-        tell_authorizations(reasons.values())
-    earlier = asked_before(store, digest, reasons, time.time_ns() // 1_000_000)
+        tell_authorizations(asked.reasons)
+        tell_rejected(asked.rejected)
+    earlier = asked_before(store, asked.by_row, time.time_ns() // 1_000_000)
     if earlier:
-        Console(stderr=True).print(f"{len(earlier)} of {len(rows)} applicants were asked before: the rest now.")
-    done = _queue(store, inquiries, earlier)
-    results = _wait(store, done, quiet=as_json)
+        Console(stderr=True).print(f"{len(earlier)} of {asked.rows} applicants were asked before: the rest now.")
+    results = _wait(store, _queue(store, asked.by_row, earlier), quiet=as_json)
     if as_json:
+        lines = {row: facts(result) for row, result in results.items()}
+        lines |= {each.row: _rejected_facts(each) for each in asked.rejected}
+        for row in sorted(lines):
+            typer.echo(json.dumps(lines[row]))
+    elif results:
+        table = Table("row", "applicant", "candidates", "referrals", "records", "pending", "coverage")
         for row in sorted(results):
-            typer.echo(json.dumps(facts(results[row])))
-        return
-    table = Table("row", "applicant", "candidates", "referrals", "records", "pending", "coverage")
-    for row in sorted(results):
-        table.add_row(*summary_of(row, results[row]))
-    Console().print(table)
+            table.add_row(*summary_of(row, results[row]))
+        Console().print(table)
+    if not as_json:
+        typer.echo(f"rows {asked.rows}: asked {len(results)}, rejected {len(asked.rejected)}", err=True)
+    end_if_rejected(asked.rejected, "give it again: who was asked is not asked twice")
 
 
-def inquiry_of(why: Why, applicant: Applicant, digest: str, row: int) -> Inquiry:
-    """The inquiry of a row; CheckError when its own reference names the applicant."""
-    try:
-        return why.inquiry(applicant.person, digest, row)
-    except CheckError as error:
-        raise CheckError(f"row {row}: {error}", hint=error.hint) from None
+def _rejected_facts(each: RejectedRow) -> dict[str, object]:
+    verdict = CheckVerdict.NOT_ASKED.value
+    return {"verdict": verdict, "applicant": each.row, "line": each.line, "reason": each.reason}
 
 
-def read_applicants(path: Path) -> tuple[str, dict[int, Applicant]]:
-    """A file's digest, and its applicants by row; CheckError names the first row that cannot be read."""
-    try:
-        data = path.read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        why = (error.strerror or "it cannot be read").lower()
-        raise CheckError(f"{path}: {why}", hint="name the CSV file of applicants with --batch") from None
-    except UnicodeDecodeError:
-        raise CheckError(f"{path} cannot be read as UTF-8 text", hint="save the file as CSV UTF-8") from None
-    try:
-        header, *lines = [*csv.reader(text.splitlines())] or [[]]
-    except csv.Error as error:
-        raise CheckError(f"{path} is no CSV: {error}", hint="look for a quotation mark that is not closed") from None
-    header = [column.strip() for column in header]
-    if not set(_REQUIRED) <= set(header):
-        raise CheckError(f"{path} lacks a column of {', '.join(_REQUIRED)}", hint="columns are those of officers files")
-    _look_over(path, header)
-    absent = [column for column in _OPTIONAL if column not in header]
-    people, today = {}, datetime.now(UTC).date()
-    for number, row in enumerate(lines, start=1):
-        if not any(row):
-            continue
-        if len(row) != len(header):
-            raise CheckError(f"{path}, row {number}: has {len(row)} cells, not {len(header)}", hint="correct the row")
-        cells = Cells([*header, *absent], [*row, *([""] * len(absent))], today)
-        person = read_person(cells)
-        if person is None:
-            problem = cells.problems[0]
-            raise CheckError(f"{path}, row {number}: {problem}", hint="correct the row; nothing was asked yet")
-        require_enough(
-            person,
-            where=f"{path}, row {number}: ",
-            hint="fill in date_of_birth, cert_state and cert_number, or ssn; nothing was asked yet",
-        )
-        people[number] = Applicant(person, cells.text(_OWN))
-    if not 0 < len(people) <= ROWS_MAX:
-        raise CheckError(f"{path} holds no applicant, or more than {ROWS_MAX}", hint="split the file")
-    return hashlib.sha256(data).hexdigest()[:32], people
-
-
-def _look_over(path: Path, header: list[str]) -> None:
-    """CheckError when a column is there twice; those that nobody reads are told, and passed over."""
-    twice = [column for column in header if header.count(column) > 1]
-    if twice:
-        raise CheckError(f"{path} has the column {twice[0] or '(without a name)'} twice", hint="take one of them out")
-    known = (*_REQUIRED, *_OPTIONAL)
-    strange = [column or "(without a name)" for column in header if column not in {*known, *_NOT_READ}]
-    if strange:
-        console = Console(stderr=True, soft_wrap=True, markup=False)
-        console.print(f"not read, for no column is called so: {', '.join(strange)}. Those that are: {', '.join(known)}")
-
-
-def asked_before(store: Store, digest: str, reasons: Mapping[int, Why], now_ms: int) -> dict[int, bytes]:
-    """The checks of this file that are to be gone on with, by row."""
+def asked_before(store: Store, inquiries: Mapping[int, Inquiry], now_ms: int) -> dict[int, bytes]:
+    """The checks of batches that are to be gone on with, by row: of the same person, for the same reason."""
+    wanted: dict[object, list[int]] = {}
+    for row, inquiry in inquiries.items():
+        wanted.setdefault(_matter(inquiry), []).append(row)
     known: dict[int, bytes] = {}
     for check in store.checks.newest(10 * ROWS_MAX):
         if check.created_at_ms < now_ms - RESUME_MS:
             break
         inquiry = inquiry_from_json(check.request_json)
-        why = reasons.get(inquiry.row)
-        if why is None or inquiry.batch != digest or check.state == asking.FAILED:
-            continue
-        asked = (inquiry.purpose, inquiry.authorization_digest, inquiry.authorization_reference)
-        if asked == (why.purpose, why.digest, why.reference):
-            known[inquiry.row] = check.id
+        if inquiry.batch and check.state != asking.FAILED:
+            for row in wanted.pop(_matter(inquiry), ()):
+                known[row] = check.id
     return known
+
+
+def _matter(inquiry: Inquiry) -> object:
+    """Who is asked about, and under what."""
+    return (inquiry.person, inquiry.purpose, inquiry.authorization_digest, inquiry.authorization_reference)
 
 
 def _queue(store: Store, inquiries: Mapping[int, Inquiry], known: dict[int, bytes]) -> dict[int, bytes]:

@@ -88,7 +88,8 @@ def check(
     with settings.open_store(home, keys) as store:
         require_daemon(home)
         if batch is not None:
-            from waypost.node.cli.batch import Reasons, run_batch
+            from waypost.node.cli.batch import run_batch
+            from waypost.node.cli.people_file import Reasons
 
             run_batch(store, batch, Reasons(purpose, authorization, by), as_json=as_json)
         elif why is not None:

@@ -65,21 +65,18 @@ def add(
     Names alone cannot be looked up: give the date of birth, a number or the SSN as well.
     """
     from waypost.node import settings, watching
-    from waypost.node.cli.batch import Reasons, inquiry_of, read_applicants
     from waypost.node.cli.check import Why, tell_authorizations
+    from waypost.node.cli.people_file import Inquiries, Reasons, end_if_rejected, read_people, tell_rejected
     from waypost.node.federation import read_federation
 
     now_ms = time.time_ns() // 1_000_000
+    rows = Inquiries({}, (), ())
     if batch is not None:
-        digest, rows = read_applicants(batch)
-        reasons = Reasons(purpose, authorization, by).by_row(rows)
-        watches = [
-            watching.new_watch(
-                inquiry_of(reasons[row], each, digest, row), f"{label or batch.stem} {row}", days, now_ms
-            )
-            for row, each in rows.items()
-        ]
-        tell_authorizations(reasons.values())
+        rows = Reasons(purpose, authorization, by).inquiries(read_people(batch))
+        word = label or batch.stem
+        watches = [watching.new_watch(inquiry, f"{word} {row}", days, now_ms) for row, inquiry in rows.by_row.items()]
+        tell_authorizations(rows.reasons)
+        tell_rejected(rows.rejected)
     else:
         why = Why(purpose, authorization, by)
         ssn = typer.prompt("Social security number", hide_input=True, err=True) if ssn_prompt else ""
@@ -89,28 +86,31 @@ def add(
         tell_authorizations([why])
     read_federation(home)
     with settings.open_store(home, settings.open_keys(home, passphrase_file)) as store:
+        if batch is None:
+            store.watches.add(watches[0])
+            typer.echo(watches[0].id.hex())
+            return
         added = _add_new(store, watches)
-    typer.echo(f"Watching {added} more; {len(watches) - added} were watched already." if batch else watches[0].id.hex())
+    already, rejected = len(watches) - added, len(rows.rejected)
+    typer.echo(f"rows {rows.rows}: watched {added}, watched already {already}, rejected {rejected}")
+    end_if_rejected(rows.rejected, "give it again: who is watched is not watched twice")
 
 
 def _add_new(store: Store, watches: list[StoredWatch]) -> int:
-    """Add watches, leaving out rows of a file that was given before."""
+    """Add watches of those who are not watched with the same details already; how many."""
     from waypost.node.applicants import inquiry_from_json
     from waypost.node.store.watches import ACTIVE
 
+    added = 0
     with store.writing():
-        known = set()
-        for held in store.watches.all():
-            if held.state == ACTIVE and (inquiry := inquiry_from_json(held.inquiry_json)).batch:
-                known.add((inquiry.batch, inquiry.row))
-        fresh = [
-            watch
-            for watch in watches
-            if ((inquiry := inquiry_from_json(watch.inquiry_json)).batch, inquiry.row) not in known
-        ]
-        for watch in fresh:
-            store.watches.add(watch)
-    return len(fresh)
+        known = {inquiry_from_json(held.inquiry_json).person for held in store.watches.all() if held.state == ACTIVE}
+        for watch in watches:
+            person = inquiry_from_json(watch.inquiry_json).person
+            if person not in known:
+                known.add(person)
+                store.watches.add(watch)
+                added += 1
+    return added
 
 
 @app.command("list")
