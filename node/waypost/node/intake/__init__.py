@@ -95,6 +95,9 @@ class RowReader(Protocol):
     def record_keys(self, source: SourceRow) -> tuple[str, ...]:
         """The records that the row tells of, as far as it can be read."""
 
+    def at_source(self, problem: Problem) -> Problem:
+        """A problem that storing the row has shown, with the file's own name of its column."""
+
     def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...] | Unexplained | LeftOut:
         """What the row says, or what is wrong with it, or what nobody has explained, or why it is left out."""
 
@@ -185,13 +188,13 @@ def _apply(
             done += 1
             chars += sum(map(len, source.cells)) + len(source.cells)
             if CHUNK_ROWS in {len(chunk), len(outcome.pending)} or chars > CHUNK_CHARS:
-                applier.apply(file, chunk, reader.repeated)
+                applier.apply(file, chunk, reader.repeated, reader.at_source)
                 outcome.settle(file)
                 observer.settle()
                 chunk, chars = [], 0
             if done % _PROGRESS_ROWS == 0:
                 progress("importing", done, max(about, done) if about else 0)
-        applier.apply(file, chunk, reader.repeated)
+        applier.apply(file, chunk, reader.repeated, reader.at_source)
         outcome.settle(file)
         for sort, count in reader.table.skipped.items():
             outcome.left_out[file, sort] += count

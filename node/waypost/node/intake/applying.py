@@ -46,6 +46,9 @@ Said = TypeVar("Said", Person, Employment, ConductRecord)
 Read = tuple[SourceRow, tuple[Row, ...]]
 """A row that is right by itself: where it stands, and what it says."""
 
+AtSource = Callable[[Problem], Problem]
+"""A problem of a canonical column, as a problem of the file's own column."""
+
 
 class Applier:
     """Applies one import's rows, in the order in which they come."""
@@ -55,9 +58,9 @@ class Applier:
         self._links = store.merges.links()
         store.sightings.begin()
 
-    def apply(self, file: int, rows: Sequence[Read], repeated: Repeated = Repeated.REJECT) -> None:
+    def apply(self, file: int, rows: Sequence[Read], repeated: Repeated, at_source: AtSource) -> None:
         """Put these rows into the store and count what became of each."""
-        chunk = _Chunk(self._store, self._outcome, self._links, file, repeated)
+        chunk = _Chunk(self._store, self._outcome, self._links, file, repeated, at_source)
         chunk.look_up(rows)
         for source, parts in rows:
             chunk.decide(source, parts)
@@ -102,6 +105,7 @@ class _Chunk:
     links: Links
     file: int
     repeated: Repeated
+    at_source: AtSource
     officers: dict[str, _Known] = field(default_factory=dict)
     employment: dict[tuple[str, str, str], _Known] = field(default_factory=dict)
     conduct: dict[str, _Known] = field(default_factory=dict)
@@ -135,7 +139,7 @@ class _Chunk:
         decided: list[tuple[Fate, Row]] = []
         said = coherent(parts, self.repeated)
         if isinstance(said, Problem):  # rule 11
-            self.outcome.reject(self.file, source, (said,))
+            self.outcome.reject(self.file, source, (self.at_source(said),))
             return
         brings = {part.officer_key for part in said if isinstance(part, OfficerRow)}
         for part in said:
@@ -148,7 +152,7 @@ class _Chunk:
             else:
                 fate = self._conduct(part)
             if isinstance(fate, Problem):
-                self.outcome.reject(self.file, source, (fate,))
+                self.outcome.reject(self.file, source, (self.at_source(fate),))
                 return
             decided.append((fate, part))
         for fate, part in decided:

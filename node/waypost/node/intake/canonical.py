@@ -80,6 +80,10 @@ class CanonicalReader:
         cell = unguarded(source.cells[self._at[COLUMNS[self.kind].index("record_key")]])
         return tuple(filter(None, (Cells(("record_key",), (cell,), date.min).text("record_key"),)))
 
+    def at_source(self, problem: Problem) -> Problem:
+        """The columns are named so in the file itself."""
+        return problem
+
     def read(self, source: SourceRow, today: date) -> Parts | tuple[Problem, ...]:
         """The row's value, or its problems."""
         cells = source.cells

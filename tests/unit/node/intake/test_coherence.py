@@ -67,8 +67,8 @@ def _load(agency: Agency, profile: str, rows: str, *, complete: bool = False) ->
 @pytest.mark.parametrize(
     ("profile", "rows", "why"),
     [
-        (LISTED, 'No,Officer\n7,"Larkin, Ann | Hale, Bo"\n', "officer_key is that of two people of this row"),
-        (WIDE, 'No,Name,Hired,Rank,Hired.1,Rank.1\n7,"Larkin, Ann",2010-01-11,Chief,2010-01-11,Clerk\n', "hired_on is"),
+        (LISTED, 'No,Officer\n7,"Larkin, Ann | Hale, Bo"\n', "No is that of two people of this row"),
+        (WIDE, 'No,Name,Hired,Rank,Hired.1,Rank.1\n7,"Larkin, Ann",2010-01-11,Chief,2010-01-11,Clerk\n', "Hired is"),
         (CASES, f'{TWO_OFFICERS}C1,7,"Larkin, Ann",x,8,"Hale, Bo",x\n', "make it of the case and the officer"),
         (CASES, f'{TWO_OFFICERS}C1,7,"Larkin, Ann",x,7,"Larkin, Ann",y\n', "two records of this row"),
         (CASES, f'{TWO_OFFICERS}C1,7,"Larkin, Ann",x,8,,\n', "make it of the case and the officer"),

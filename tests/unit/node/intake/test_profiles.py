@@ -143,6 +143,14 @@ def test_a_hire_date_may_be_unknown_of_an_employment_that_has_ended(
     assert _load(store, tmp_path, [(*LARKIN[:4], "1/1/1900", left, how)]).tally().same == accepted
 
 
+def test_what_the_store_refuses_is_told_with_the_column_of_the_source(store: Store, tmp_path: Path) -> None:
+    _load(store, tmp_path, [LARKIN])
+    another = _load(store, tmp_path, [("7", "Whitfield", "Bo", *LARKIN[3:])])
+    lists_jobs = ROSTER.replace('family_name = "Last"\ngiven_name = "First"\n', "")
+    nobody = _load(store, tmp_path, [("8", *LARKIN[1:])], lists_jobs)
+    assert [each.columns for report in (another, nobody) for each in report.rejections] == ["No", "No"]
+
+
 def test_a_row_is_accepted_with_all_it_says_or_not_at_all(store: Store, tmp_path: Path) -> None:
     again = ("7", "Larkin", "Ann", "Testburg PD", "1/2/2010", "1/2/2012", "Quit")
     new = ("8", "Hale", "Bo", "Testburg PD", "1/2/2010", "1/2/2009", "Quit")

@@ -288,7 +288,7 @@ def test_a_list_of_settlements_adds_to_officers_who_are_held(store: Store, tmp_p
     ]
     report = _load(store, tmp_path, profile, rows)
     assert report.tally() == Tally(new=1, same=1, rejected=2)
-    assert [each.columns for each in report.rejections] == ["officer_key", "settlement"]
+    assert [each.columns for each in report.rejections] == ["UID", "settlement"]
     (record,) = _held(store, "128103").conduct
     assert (record.record_key, record.amount_cents) == ("12-C-7-128103", 3_500_000)
 

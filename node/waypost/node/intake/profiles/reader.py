@@ -246,6 +246,13 @@ class ProfileReader:
                 parts.append(part)
         return parts
 
+    def at_source(self, problem: Problem) -> Problem:
+        """A problem that storing the row has shown, with the source's column (rule 4)."""
+        targets = ({"officer_key": self._profile.officer_key}, *(each.cells for each in self._profile.sections))
+        cells = (cells[problem.column] for cells in targets if problem.column in cells)
+        columns = next((cell.columns for cell in cells if cell.columns), ())
+        return replace(problem, column=columns[0]) if columns else problem
+
     def _at_source(self, section: Section, problem: Problem, row: PersonRow) -> Problem:
         """Rule 4."""
         cell = self._profile.officer_key if problem.column == "officer_key" else section.cells.get(problem.column)
