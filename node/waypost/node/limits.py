@@ -286,6 +286,8 @@ LOG_CONFLICTS_KEPT: Final = 100
 TIMELINESS_RECORDS_MIN: Final = 10
 """Fewest records of which a figure of timeliness is told: of fewer it would tell about each."""
 
+AUDIT_ENTRIES_SHOWN: Final = 50
+
 FACTS_SHOWN_MAX: Final = 10_000
 """Statements read for a listing: a body's credentials for half the country."""
 

@@ -19,6 +19,7 @@ from waypost.hub import index, schema, settings, transparency
 from waypost.hub.database import get_meta, open_engine
 from waypost.hub.errors import SettingsError
 from waypost.hub.limits import AUDIT_ENTRIES_SHOWN
+from waypost.protocol.printing import audit_line
 from waypost.protocol.public_files import fingerprint, fingerprint_line
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption, ask_new_passphrase, ask_passphrase
 
@@ -133,8 +134,4 @@ def audit(
     with engine.begin() as connection:
         rows = connection.execute(query.order_by(table.c.id.desc()).limit(count)).all()
     for row in reversed(rows):
-        if as_json:
-            typer.echo(json.dumps(dict(row._mapping)))  # noqa: SLF001 - SQLAlchemy's public name for it
-        else:
-            moment = datetime.fromtimestamp(row.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            typer.echo(f"{moment}  {row.event:<20} {row.subject}  {row.detail}".rstrip())
+        typer.echo(audit_line(row.at_ms, row.event, row.subject, row.detail, as_json=as_json))

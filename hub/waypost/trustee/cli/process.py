@@ -7,7 +7,6 @@ import json
 import logging
 import shutil
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ import typer
 
 from waypost.crypto.keystore import Keystore
 from waypost.crypto.passphrase import find_passphrase
+from waypost.protocol.printing import audit_line
 from waypost.protocol.public_files import fingerprint, fingerprint_line
 from waypost.protocol.roster import parse_roster
 from waypost.protocol.shell import HomeOption, JsonOption, PassphraseOption, ask_new_passphrase, ask_passphrase
@@ -84,12 +84,7 @@ def audit(
 ) -> None:
     """Show the newest audit entries."""
     for entry in Store(settings.Home(home).database).entries(count):
-        if as_json:
-            fields = {"at_ms": entry.at_ms, "event": entry.event, "subject": entry.subject, "detail": entry.detail}
-            typer.echo(json.dumps(fields))
-        else:
-            moment = datetime.fromtimestamp(entry.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            typer.echo(f"{moment}  {entry.event:<20} {entry.subject}  {entry.detail}".rstrip())
+        typer.echo(audit_line(entry.at_ms, entry.event, entry.subject, entry.detail, as_json=as_json))
 
 
 def status(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:

@@ -7,6 +7,7 @@ import typer
 from waypost.crypto.errors import CryptoError
 from waypost.node.cli import (
     attest,
+    audit,
     batches,
     check,
     checks,
@@ -61,6 +62,7 @@ _MODULES = (
     statements,
     notices,
     mail,
+    audit,
     log,
     disclosures,
     verify,

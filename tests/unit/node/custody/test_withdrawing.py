@@ -98,9 +98,13 @@ def test_what_is_not_there_or_has_no_reason_is_refused(
     assert _hired(agency) == ["1980-01-11"]
 
 
-def test_the_command_names_the_batch_that_takes_it_back(desk: Desk) -> None:
+def test_the_command_names_the_batch_that_takes_it_back_and_the_audit_shows_it(desk: Desk) -> None:
     officers = desk.file("officers.csv", FileKind.OFFICERS, {})
     desk.facts("import", officers, desk.file("employment.csv", FileKind.EMPLOYMENT, {}))
     said = desk.run("officers", "withdraw-employment", "A-1", "or9900400", "2010-01-11", "--reason", "twice")
     assert said.stdout == "withdrawn, by batch 2; to take it back: waypost-node batches undo 2\n"
     assert desk.facts("batches", "undo", "2")["employments_restored"] == 1
+    shown = [line.split()[2] for line in desk.run("audit").stdout.splitlines()]
+    assert shown[-2:] == ["employment-withdrawn", "batch-undone"]
+    newest = desk.facts("audit", "--count", "1")
+    assert (newest["event"], newest["subject"], newest["detail"]) == ("batch-undone", "batch 2", "by batch 3")
