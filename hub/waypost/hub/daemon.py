@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from grpc import aio
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from sqlalchemy import Connection
 
@@ -157,7 +157,7 @@ async def _serve_links(hub: Hub, settings: Settings, probe: health.aio.HealthSer
     options += [("grpc.max_concurrent_streams", CONCURRENT_CALLS_MAX)]
     server = aio.server(interceptors=(RequestReader(service.malformed),), options=options)
     add_HubServiceServicer_to_server(service, server)
-    _add_standard(server, probe, hub_service_pb2.DESCRIPTOR.services_by_name["HubService"].full_name)
+    await _add_standard(server, probe, hub_service_pb2.DESCRIPTOR.services_by_name["HubService"].full_name)
     credentials = renewing_server_credentials(hub.authority, pki.HUB_TLS_NAME, hub.authority.certificate_pem)
     return server, await _start(server, settings.listen, credentials)
 
@@ -172,14 +172,16 @@ async def _serve_enrolment(
     server = aio.server(interceptors=(RequestReader(service.malformed),), options=options)
     add_EnrolmentServiceServicer_to_server(service, server)
     name = enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].full_name
-    _add_standard(server, probe, name)
+    await _add_standard(server, probe, name)
     credentials = pki.server_credentials(
         key_pem=keystore.get("enrol"), certificate_pem=home.enrol_certificate.read_bytes(), client_root_pem=None
     )
     return server, await _start(server, settings.enrol_listen, credentials)
 
 
-def _add_standard(server: aio.Server, probe: health.aio.HealthServicer, name: str) -> None:
+async def _add_standard(server: aio.Server, probe: health.aio.HealthServicer, name: str) -> None:
+    """Health, of the server and of the service by its name, and reflection."""
+    await probe.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(probe, server)
     reflection.enable_server_reflection((name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
 

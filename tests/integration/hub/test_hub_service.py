@@ -12,6 +12,7 @@ import grpc
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.parties import commands
 
 from waypost.crypto import pki
@@ -260,8 +261,14 @@ async def test_nobody_attaches_without_a_members_certificate(federation: Federat
         assert error.value.code() is grpc.StatusCode.UNAVAILABLE
     member.tls_key = own_key
     async with member.channel() as channel:
-        health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
-        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        for name in ("", "waypost.v1.HubService"):
+            asked = health_pb2.HealthCheckRequest(service=name)
+            health = await health_pb2_grpc.HealthStub(channel).Check(asked, timeout=5)
+            assert health.status == health_pb2.HealthCheckResponse.SERVING
+        wanted = reflection_pb2.ServerReflectionRequest(list_services="")
+        stream = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([wanted]), timeout=5)
+        (listed,) = [answer async for answer in stream]
+        assert "waypost.v1.HubService" in {each.name for each in listed.list_services_response.service}
 
 
 def pki_now() -> Any:
