@@ -91,7 +91,8 @@ def _submission(standing: Compliance) -> Iterator[Reason]:
     if not standing.agency.active:
         yield Reason("3(d)", "suspended", "it is suspended from the federation")
     if attested.submission is Submission.NEVER:
-        yield Reason("3(d)", "never-attested", f"it has never attested; {due} was due on {due.due_on}")
+        words = f"it has never attested: {due}, due on {due.due_on}, or a later one counts"
+        yield Reason("3(d)", "never-attested", words)
     if attested.submission is Submission.LATE:
         words = f"it attested last for {attested.period}; {due} was due on {due.due_on}"
         yield Reason("3(d)", "attestation-late", words)
