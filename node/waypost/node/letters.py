@@ -99,7 +99,8 @@ def _since(record: record_pb2.ConductRecord, notice: ReceivedNotice) -> list[Blo
     why = f": {now['reason']}" if now["reason"] else ""
     stands = _STANDING_WORDS.get(now["standing"], now["standing"])
     blocks: list[Block] = [Text(f"On {now['changed_at']} the agency has told us that this record {stands}{why}.")]
-    if body.HasField("record") and (facts := _facts(body.record)) != _facts(record):
+    told_again = body.HasField("record") and record.status != ERASED
+    if told_again and (facts := _facts(body.record)) != _facts(record):
         blocks += [Text("It says now:"), facts]
     return blocks
 

@@ -18,8 +18,8 @@ from waypost.node.details import differences
 from waypost.node.duties import Duty, duty_of, tells_against
 from waypost.node.errors import RecordError
 from waypost.node.matching import Comparison, Confidence, score
+from waypost.node.record_words import ERASED, dispute_words, kind_words
 from waypost.node.record_words import differences as record_differences
-from waypost.node.record_words import dispute_words, kind_words
 from waypost.node.since import News, news
 from waypost.node.store import ReceivedNotice, ReferralAsked, StoredAnswer, StoredCheck, StoredLetter
 from waypost.node.store.referrals import REFUSED, RELEASED
@@ -236,7 +236,9 @@ def notice_facts(notice: ReceivedNotice) -> dict[str, Any]:
 
 
 def since_facts(notice: ReceivedNotice, told: record_pb2.ConductRecord) -> dict[str, Any]:
-    """The same, with what the record says now and did not say when it was told."""
+    """The same, with what the record says now and did not say when it was told; no content of one erased here."""
+    if told.status == ERASED:
+        return {**notice_facts(notice), "summary": "", "statement": "", "dispute": "", "differences": []}
     now = notice_pb2.NoticeBody.FromString(notice.body).record
     stands = now.record_key == told.record_key
     found = record_differences(told, now) if stands else []

@@ -12,7 +12,8 @@
 2. Without a setting it may not be given to others, and may be kept as long as the receiver's own law allows.
 3. The terms travel with the record, and are shown beside it.
 4. On the day after the last one, the receiver's node erases the record from every answer and notice that it keeps, and
-   the sealed original with it. What stays is the record's key, its version, and the fact of the erasure in the audit.
+   the sealed original with it; and from notices that bear no last day, when no answer is left that discloses it. What
+   stays is the record's key, its version, and the fact of the erasure in the audit.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from waypost.node.audit import Event
 from waypost.node.errors import SettingsError
 from waypost.node.limits import KEEP_DAYS_MAX
 from waypost.node.noticed import without_record
+from waypost.node.record_words import ERASED
 from waypost.node.records import ConductKind, ConductRecord
 from waypost.node.scrubbing import note_due
 from waypost.node.settings import Tables, choices, require_known
@@ -115,15 +117,28 @@ def lapse(store: Store, today: date, now_ms: int) -> int:
 
 
 def _lapse_notices(store: Store, today: date, now_ms: int) -> int:
-    over = [
-        (notice.owner, notice.record_key)
-        for notice in store.notices.received()
-        if notice.record_key and is_over(notice_pb2.NoticeBody.FromString(notice.body).record, today)
-    ]
+    gone = _gone(store)
+    over: dict[tuple[str, str], None] = {}
+    for notice in store.notices.received():
+        body = notice_pb2.NoticeBody.FromString(notice.body)
+        about = (notice.owner, notice.record_key)
+        if body.HasField("record") and (is_over(body.record, today) or about in gone):
+            over[about] = None
     for owner, record_key in over:
         store.notices.forget_received(owner, record_key)
         store.audit.add(AuditEntry(now_ms, Event.DISCLOSURE_ERASED, owner, "1 notice, terms"))
     return len(over)
+
+
+def _gone(store: Store) -> frozenset[tuple[str, str]]:
+    """Owner and key of each record that is erased in every answer kept here that had it."""
+    erased: set[tuple[str, str]] = set()
+    kept: set[tuple[str, str]] = set()
+    for answer in store.checks.all_answers():
+        for candidate in check_pb2.AnswerBody.FromString(answer.body).candidates:
+            for record in candidate.conduct:
+                (erased if record.status == ERASED else kept).add((answer.ori, record.record_key))
+    return frozenset(erased - kept)
 
 
 def is_over(record: record_pb2.ConductRecord, today: date) -> bool:

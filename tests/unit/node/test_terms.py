@@ -10,7 +10,9 @@ import pytest
 
 from waypost.node import terms
 from waypost.node.errors import SettingsError
+from waypost.node.record_words import ERASED
 from waypost.node.records import ConductKind, ConductRecord, FairProcess, RecordStatus
+from waypost.node.results import since_facts
 from waypost.node.settings import read_tables
 from waypost.node.store import ReceivedNotice, Store, StoredAnswer, StoredCheck
 from waypost.node.terms import OwnTerms, Terms, terms_of
@@ -71,6 +73,27 @@ def test_a_record_in_a_notice_is_erased_like_one_in_an_answer(store: Store) -> N
     store.notices.receive(ReceivedNotice(OWNER, "OVER", 1, body.SerializeToString(), 1))
     assert terms.lapse(store, TODAY, 5) == 1
     assert store.notices.received() == []
+
+
+def test_a_notice_without_a_last_day_goes_with_the_last_answer_that_disclosed_its_record(store: Store) -> None:
+    for key in ("OVER", "NO-END"):
+        body = notice_pb2.NoticeBody(record_key=key, sequence=1, record=_record(key, ""))
+        store.notices.receive(ReceivedNotice(OWNER, key, 1, body.SerializeToString(), 1))
+    _answer(store, _record("OVER", "2020-01-01"), _record("NO-END", ""))
+    assert terms.lapse(store, TODAY, 5) == 2
+    assert [notice.record_key for notice in store.notices.received()] == ["NO-END"]
+    assert terms.lapse(store, TODAY, 6) == 0
+
+
+def test_a_notice_that_another_answer_keeps_tells_nothing_of_the_content_beside_an_erased_record() -> None:
+    told = record_pb2.ConductRecord(record_key="OVER", version=2, status=ERASED)
+    body = notice_pb2.NoticeBody(
+        record_key="OVER", sequence=1, version=3, standing=notice_pb2.STANDING_STANDS, record=_record("OVER", "")
+    )
+    body.record.statement.text = SECRET_WORDS
+    now = since_facts(ReceivedNotice(OWNER, "OVER", 1, body.SerializeToString(), 1), told)
+    assert SECRET_WORDS not in str(now)
+    assert (now["standing"], now["version"], now["differences"]) == ("stands", 3, [])
 
 
 def test_a_last_day_that_is_no_day_does_not_keep_a_record_for_ever(store: Store) -> None:

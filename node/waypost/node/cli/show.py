@@ -113,7 +113,7 @@ def _since(result: Result, ori: str, record: record_pb2.ConductRecord, console: 
     color = "yellow" if now["standing"] == "stands" else "bold red"
     reason = f": {plain(now['reason'])}" if now["reason"] else ""
     console.print(f"    [{color}]SINCE THEN ({now['changed_at']}): {now['standing'].upper()}[/{color}]{reason}")
-    if now["standing"] == "stands":
+    if now["standing"] == "stands" and record.status != ERASED:
         otherwise = "; otherwise now:" if now["differences"] else ", and says the same"
         console.print(f"      version {now['version']} (above is version {record.version}){otherwise}")
         for each in now["differences"]:
