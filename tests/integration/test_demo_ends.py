@@ -27,12 +27,22 @@ def running_on(folder: Path) -> list[str]:
     return found
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_demonstration_that_is_told_to_stop_takes_its_processes_along(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "demo"
     program = [str(Path(sys.executable).with_name("waypost-hub")), "demo", "--keep", "--dir", str(folder)]
     with (tmp_path / "output").open("wb") as sink:
-        demo = subprocess.Popen(program, env=dict(os.environ), stdout=sink, stderr=sink)
+        demo = subprocess.Popen(  # SIGINT is ignored in what a shell runs in the background, and so in its children
+            program,
+            env=dict(os.environ),
+            stdout=sink,
+            stderr=sink,
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - one thread
+        )
     try:
         deadline = time.monotonic() + READY_TIMEOUT_S
         log = folder / "hub.log"

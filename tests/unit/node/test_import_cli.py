@@ -169,7 +169,7 @@ def test_rejected_rows_are_named_and_kept_and_do_not_fail_the_rest(home: Path, t
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read: No such file or directory"),
+        (None, "is not there"),
         (b"", "is empty"),
         (b"\xff\xfeo\0", "is none of the three files"),
         (b"officer_key,family_name\nA,B\n", "is none of the three files"),

@@ -77,6 +77,11 @@ def test_header_in_a_later_line_blank_lines_repeated_headers_and_totals_are_no_r
     assert table.skipped == {Skipped.PREAMBLE: 2, Skipped.BLANK: 2, Skipped.HEADER_AGAIN: 1, Skipped.TOTAL: 2}
 
 
+def test_attack_a_row_begins_with_a_byte_order_mark_and_nothing_else_in_its_cell() -> None:
+    (table,) = _tables("No,Name,Date\n1,A,\n\ufeff,B,\n".encode())
+    assert _cells(table) == [("1", "A", ""), ("\ufeff", "B", "")]
+
+
 def test_columns_of_one_name_are_told_apart_and_one_without_is_numbered() -> None:
     (table,) = _tables(b"id,Start Date,Start  Date,,x\n1,2,3,4,5\n")
     assert table.columns == ("id", "Start Date", "Start Date.1", "column 4", "x")

@@ -119,7 +119,7 @@ def _no_row(cells: tuple[str, ...], width: int, header: tuple[str, ...], heading
         return Skipped.HEADER_AGAIN
     if len(filled) * _TOTAL_CELLS_SHARE <= max(width, 4) and TOTAL.fullmatch(first):
         return Skipped.TOTAL
-    if first[0] in "-=_*" and all(DASHES.fullmatch(cell.strip()) for cell in filled):
+    if first.startswith(("-", "=", "_", "*")) and all(DASHES.fullmatch(cell.strip()) for cell in filled):
         return Skipped.RULE
     return Skipped.HEADING_AGAIN if headings and _heading(cells) in headings else None
 
