@@ -17,18 +17,21 @@ from pathlib import Path
 from typing import Final
 
 from waypost.node.intake.inspecting import Column, Inspection
-from waypost.node.records import ConductKind, SeparationKind
+from waypost.node.records import Appeal, ConductKind, Hearing, SeparationKind
 
 _GUESSES: Final[dict[str, str | tuple[str, ...]]] = {
-    "officer_key": r"(person|officer|employee|emp|uid|badge|star|cert|serial).?(id|key|no|nbr|num|number)?",
+    "officer_key": (
+        r"(person|officer|employee|emp|uid|badge|star|cert|serial).?(id|key|no|nbr|num|number)?",
+        r"id.?(no|nbr|num|number)",
+    ),
     "family_name": r"last.?name|family.?name|surname|(officer|person|employee).?last.*",
     "given_name": r"first.?name|given.?name|(officer|person|employee).?first.*",
     "middle_name": r"middle.?(name|initial)|m\.?i\.?|(officer|person|employee).?middle.*",
     "suffix": r"(name.?)?suffix(.?name)?",
-    "full_name": r"(full|officer|person|employee|member).?name|name|officer",
+    "full_name": r"(full|officer|person|employee|member).?name|name|officer|name.?\(last.*",
     "date_of_birth": r"(date.?of.?)?birth.?(date|day|year)?|dob|year.?of.?birth|yob",
     "ssn": r"ssn|soc(ial)?.?sec(urity)?.*",
-    "ori": ("ori", "agc?y.?name|agency.?name", "agency|department(.?name)?|employer|current.?agency"),
+    "ori": ("ori", "agc?y.?name|agency.?name", "agency|dep(artmen)?t(.?name)?|employer|current.?agency"),
     "rank": ("rank", "title|position|(employ|job).?title", "(employ|job).?type|type"),
     "hired_on": r"(employ(ment)?.?)?(start|hired?|appoint(ed|ment)?|begin|st).?(date|on)?|date.?(hired|of.?hire)",
     "separated_on": r"(employ(ment)?.?)?(end|separat(ion|ed)|term(ination)?|left).?(date|on)?|date.?(left|separated)",
@@ -39,7 +42,14 @@ _GUESSES: Final[dict[str, str | tuple[str, ...]]] = {
         "status",
     ),
     "occurred_on": r"(incident|occurred|occurrence|event|violation|complaint).?(date|on|dt)|date.?occurred",
-    "effective_on": r"(sanction|action|decert(ification)?|discipline|effective|closed|decision).?(date|on)",
+    "decided_on": r"deci(ded|sion).?(date|on)|date.?(decided|of.?decision)",
+    "effective_on": r"(sanction|action|decert(ification)?|discipline|effective|closed).?(date|on)",
+    "notice_on": r"notice.?(date|on|given)?|date.?of.?notice",
+    "hearing": r"hearing(.?(type|kind|status|held))?",
+    "decided_by": r"deci(ded|sion).?by|decision.?maker|deciding.?(official|authority)",
+    "appeal": r"appeal(.?(status|result|outcome))?",
+    "final_on": r"final.?(date|on)|date.?final",
+    "told_on": r"(officer.?)?told.?(date|on)",
     "record_key": r"(case|complaint|cr|log|incident|matter|record|file|cause|trr).?(id|no|nbr|number|num|key)",
     "finding": r"(final.?|recommended.?)?(finding|disposition|outcome|result)(.?code)?|sanction|discipline|penalty.*",
     "amount": r"(settlement|judgment|paid|total.?paid|amount)(.?amount|.?paid)?",
@@ -50,6 +60,9 @@ _PATTERNS: Final = {
     for target, patterns in _GUESSES.items()
 }
 """The names that say it best come first."""
+_EMPLOYED: Final = frozenset({"rank", "hired_on", "separated_on"})
+"""Columns that tell of an employment."""
+_FAIR_PROCESS: Final = ("notice_on", "hearing", "decided_by", "decided_on", "appeal", "final_on", "told_on")
 _SWORN: Final = [re.compile(each) for each in ("(is.?)?sworn", "employ.?class|type|function")]
 """Columns that tell police from jailers and clerks; where there is none, the rank does."""
 _HEAD: Final = """\
@@ -65,7 +78,7 @@ unknown_values = "hold"       # a value that no map knows holds its row back, an
 def starter(inspection: Inspection) -> str:
     """The profile's text."""
     guessed = _guess(inspection.columns)
-    parts = [_head(inspection), *_reading(inspection), *_dates(inspection), *_blanks(inspection)]
+    parts = [_head(inspection), *_reading(inspection), *_dates(inspection), *_blanks(inspection, guessed)]
     parts += [*_officers(guessed), *_employment(guessed), *_conduct(guessed), *_maps(guessed, inspection)]
     return "\n".join(parts) + "\n"
 
@@ -95,7 +108,8 @@ def _best(columns: Sequence[Column], patterns: Sequence[re.Pattern[str]]) -> Col
 
 
 def _words(column: Column) -> str:
-    return re.sub(r"[\s_]+", " ", column.name).strip().lower()
+    """The name in small letters, with `#` in words, and without the full stop of an abbreviation (`No.`, `Dept.`)."""
+    return re.sub(r"[\s_]+", " ", column.name.replace("#", " no ")).strip().rstrip(".").lower()
 
 
 def _head(inspection: Inspection) -> str:
@@ -111,7 +125,7 @@ def _reading(inspection: Inspection) -> Iterator[str]:
     if reading.columns_at:
         yield f"columns_at = {json.dumps(reading.columns_at)}   # GUESS: where each column begins, counted from 1"
     if reading.sheets:
-        yield f"sheets = {_text(list(reading.sheets))}"
+        yield f"sheets = {_text(list(reading.sheets))}   # name other sheets of this shape here, too"
     if inspection.headless:
         names = [column.name for column in inspection.columns]
         yield f"header = {_text(names)}   # GUESS: the file seems to have none; name its columns"
@@ -131,8 +145,10 @@ def _dates(inspection: Inspection) -> Iterator[str]:
     yield f"placeholders = {_text(list(placeholders))}   # GUESS: dates that mean that none is known\n"
 
 
-def _blanks(inspection: Inspection) -> Iterator[str]:
+def _blanks(inspection: Inspection, guessed: dict[str, Column]) -> Iterator[str]:
     words = {word.casefold() for column in inspection.columns for word in column.placeholders if not word[:1].isdigit()}
+    if "appeal" in guessed:
+        words -= {Appeal.NONE}  # no appeal was taken: that is a fact
     if words:
         yield f"# blanks = {_text(sorted(words))}   # to stand at the top: values that mean an empty cell\n"
 
@@ -145,9 +161,11 @@ def _officers(guessed: dict[str, Column]) -> Iterator[str]:
         yield f'officer_key = {{ column = {_text(key.name)}, as = "id"{digits} }}   # GUESS'
     else:
         names = [guessed[each].name for each in ("family_name", "given_name", "full_name") if each in guessed]
-        columns = names or [next(iter(guessed.values())).name if guessed else "?"]
-        yield "# no column of numbers was recognized: two persons of one name would become one"
-        yield f"officer_key = {{ digest_of = {_text(columns)} }}   # GUESS"
+        if names:
+            yield "# no column of numbers was recognized: two persons of one name would become one"
+            yield f"officer_key = {{ digest_of = {_text(names)} }}   # GUESS"
+        else:
+            yield 'officer_key = "?"   # GUESS: name the column of the officer\'s number; none was recognized'
     if "full_name" in guessed:
         yield f'full_name = {{ column = {_text(guessed["full_name"].name)}, order = "comma" }}   # GUESS'
     for target in ("family_name", "given_name", "middle_name", "suffix", "date_of_birth", "ssn"):
@@ -159,7 +177,12 @@ def _officers(guessed: dict[str, Column]) -> Iterator[str]:
 
 
 def _employment(guessed: dict[str, Column]) -> Iterator[str]:
-    if not {"ori", "hired_on"} <= set(guessed):
+    lacking = [words for target, words in (("ori", "agency"), ("hired_on", "hire date")) if target not in guessed]
+    if lacking:
+        if _EMPLOYED & set(guessed):
+            yield f"# no employment is read: no column of the {' and none of the '.join(lacking)} was recognized"
+            yield "# if there is one, write an [[employment]] with ori, sworn and hired_on: docs/import.md"
+            yield '# (ori = { const = "OR9900400" } where the agency is always one)\n'
         return
     yield "[[employment]]"
     yield f'ori = {{ column = {_text(guessed["ori"].name)}, as = "agency" }}   # GUESS'
@@ -185,9 +208,23 @@ def _conduct(guessed: dict[str, Column]) -> Iterator[str]:
         yield f'kind = {{ column = {_text(guessed["finding"].name)}, map = "kind" }}   # GUESS'
     else:
         yield 'kind = { const = "sustained_complaint" }   # GUESS'
-    for target in ("occurred_on", "effective_on", "summary"):
+    for target in (
+        "occurred_on",
+        "effective_on",
+        "summary",
+        "notice_on",
+        "decided_by",
+        "decided_on",
+        "final_on",
+        "told_on",
+    ):
         if target in guessed:
             yield f"{target} = {_text(guessed[target].name)}   # GUESS"
+    for target in ("hearing", "appeal"):
+        if target in guessed:
+            yield f'{target} = {{ column = {_text(guessed[target].name)}, map = "{target}" }}   # GUESS'
+    if missing := [target for target in _FAIR_PROCESS if target not in guessed]:
+        yield f"# withheld until the facts of fair process are known; no column was recognized of: {', '.join(missing)}"
     if "amount" in guessed:
         yield f'amount = {{ column = {_text(guessed["amount"].name)}, as = "amount" }}   # GUESS'
     yield 'status = { const = "active" }   # GUESS\n'
@@ -195,10 +232,13 @@ def _conduct(guessed: dict[str, Column]) -> Iterator[str]:
 
 def _maps(guessed: dict[str, Column], inspection: Inspection) -> Iterator[str]:
     """Rule 2."""
-    wanted = (("separation", "separation_kind", SeparationKind), ("kind", "finding", ConductKind))
+    wanted = (
+        *(("separation", "separation_kind", SeparationKind), ("kind", "finding", ConductKind)),
+        *(("hearing", "hearing", Hearing), ("appeal", "appeal", Appeal)),
+    )
     used = {
         "separation": {"ori", "hired_on", "separation_kind"} <= set(guessed),
-        "kind": {"record_key", "finding"} <= set(guessed),
+        **{name: {"record_key", target} <= set(guessed) for name, target, _ in wanted[1:]},
         "sworn": {"ori", "hired_on", "sworn"} <= set(guessed),
     }
     if used["sworn"] and (values := guessed["sworn"].values):

@@ -540,6 +540,40 @@ def test_the_starter_takes_the_column_whose_name_says_it_best_and_no_empty_one()
     assert 'rank = "type"' in _starter("\n".join(lines).replace(",Sergeant,", ",,").replace(",Jailer,", ",,"))
 
 
+def test_the_starter_reads_the_facts_of_fair_process_and_says_which_are_in_no_column() -> None:
+    text = _starter(
+        "Case No;Badge #;Incident Date;Finding;Notice Date;Hearing;Decided By;Decision Date;Appeal;Final Date\n"
+        "IA-1;00023;3/4/2019;SUSTAINED;3/10/2019;Held;Chief;5/1/2019;None;6/1/2019\n"
+        "IA-2;00017;3/4/2020;SUSTAINED;3/10/2020;Waived;Chief;5/1/2020;Upheld;6/1/2020\n"
+    )
+    for right in (
+        'officer_key = { column = "Badge #", as = "id", digits = 5 }',
+        'notice_on = "Notice Date"',
+        'hearing = { column = "Hearing", map = "hearing" }',
+        'decided_by = "Decided By"',
+        'decided_on = "Decision Date"',
+        'appeal = { column = "Appeal", map = "appeal" }',
+        '"None" = "none"',
+        '"Waived" = "waived"',
+        'final_on = "Final Date"',
+        "no column was recognized of: told_on",
+    ):
+        assert right in text
+    assert "blanks" not in text
+    assert read_profile("starter.toml", text).guesses
+
+
+def test_the_starter_makes_no_key_of_what_is_none_and_says_why_no_employment_is_read() -> None:
+    nobody = _starter("Case No,Incident Date\nIA-1,3/4/2019\n")
+    assert 'officer_key = "?"   # GUESS' in nobody
+    roster = 'ID No.,Name (Last, First MI),Hired,Dept.\n7,"Larkin, Ann",1/2/2010,Testburg PD\n'
+    roster = roster.replace("Name (Last, First MI)", '"Name (Last, First MI)"')
+    assert 'ori = { column = "Dept.", as = "agency" }' in (text := _starter(roster))
+    assert 'officer_key = { column = "ID No.", as = "id" }' in text
+    assert 'full_name = { column = "Name (Last, First MI)", order = "comma" }' in text
+    assert "no column of the agency was recognized" in _starter(roster.replace("Dept.", "Shift"))
+
+
 def _starter(text: str) -> str:
     (inspection,) = [inspect_table(table, TODAY) for table in open_tables(Source.of_bytes("f.csv", text.encode()))]
     return starter(inspection)
