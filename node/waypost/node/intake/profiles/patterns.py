@@ -32,9 +32,7 @@ def compile_pattern(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern
             endless = _explodes(parser.parse(pattern), within=False)
     except (re.error, Warning, RecursionError, OverflowError):
         return "has a pattern that is no regular expression"
-    return (
-        "has a repetition or a choice within a repetition without end, which may never be done" if endless else compiled
-    )
+    return _NEVER_DONE if endless else compiled
 
 
 def searchable(text: str) -> bool:

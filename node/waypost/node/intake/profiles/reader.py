@@ -241,7 +241,7 @@ class ProfileReader:
                 continue  # what is told already would only be told again by what lacks it
             cells = Cells(list(values), list(values.values()), row.today)
             part = read_part(section.kind, cells)
-            row.problems += [self._at_source(section, problem, row) for problem in cells.problems]
+            row.problems += [self._in_row(section, problem, row) for problem in cells.problems]
             if part is not None:
                 parts.append(part)
         return parts
@@ -253,7 +253,7 @@ class ProfileReader:
         columns = next((cell.columns for cell in cells if cell.columns), ())
         return replace(problem, column=columns[0]) if columns else problem
 
-    def _at_source(self, section: Section, problem: Problem, row: PersonRow) -> Problem:
+    def _in_row(self, section: Section, problem: Problem, row: PersonRow) -> Problem:
         """Rule 4."""
         cell = self._profile.officer_key if problem.column == "officer_key" else section.cells.get(problem.column)
         columns = cell.columns if cell else ()
